@@ -1,0 +1,7 @@
+package org.dunlin.protocol.batch;
+
+/** An element of the stream from the coordinator to a worker: a header, then its slots' batches. */
+public sealed interface FeedItem permits StepHeader, SlotBatch {
+  /** The step it belongs to, from 0. */
+  long step();
+}

@@ -1,0 +1,33 @@
+package org.dunlin.protocol.run;
+
+/**
+ * One training job: everything that decides its bits.
+ *
+ * @param name of the run, for people
+ * @param seed of shuffles, negatives and dropout
+ * @param steps optimiser updates of the whole run
+ * @param encoder the architecture
+ * @param weightsSha256 of the initial weights, hexadecimal
+ * @param dataSha256 of the training data, hexadecimal
+ * @param batch how samples become batches
+ * @param loss how embeddings become a loss
+ * @param optimizer how gradients become updates
+ */
+public record RunSpec(
+    String name,
+    long seed,
+    long steps,
+    EncoderSpec encoder,
+    String weightsSha256,
+    String dataSha256,
+    BatchSpec batch,
+    LossSpec loss,
+    OptimizerSpec optimizer) {
+
+  public RunSpec {
+    Check.atLeast("train.steps", steps, 1);
+    int most = encoder.maxTokens();
+    Check.within("data.query-max-tokens", batch.queryMaxTokens(), 2, most);
+    Check.within("data.passage-max-tokens", batch.passageMaxTokens(), 2, most);
+  }
+}

@@ -1,0 +1,61 @@
+package org.dunlin.worker.collective;
+
+import java.nio.FloatBuffer;
+import java.util.List;
+
+/**
+ * The collectives of one generation. All members call the same methods in the same order; each call
+ * blocks until its result is there, so calls belong on a compute or step thread, never on an actor.
+ *
+ * <p>Sums are taken in the fixed {@link SummationTree} over slots, whoever holds which leaves: the
+ * bits do not depend on the number of members.
+ */
+public interface Exchange extends AutoCloseable {
+
+  /** What a transfer carries; a frame of another kind, step or generation is never mixed in. */
+  enum Kind {
+    EMBEDDINGS,
+    EMBEDDING_GRADIENTS,
+    GRADIENTS,
+    EMBEDDING_ROWS
+  }
+
+  /** This member's place among the members, from 0. */
+  int member();
+
+  /** How many members there are. */
+  int members();
+
+  /**
+   * Fills the whole block from everyone's part.
+   *
+   * @param whole member m's part lies from {@code bounds[m]} to {@code bounds[m + 1]}; the own part
+   *     is filled on entry, all of it on return
+   */
+  void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds);
+
+  /**
+   * Sums everyone's partials in the fixed tree and gives each member its part of the sum.
+   *
+   * @param tree of the step: which slots are absent
+   * @param partials this member's sums over complete subtrees, disjoint, ascending by first slot;
+   *     may be overwritten
+   * @param bounds of the members' parts, as in {@link #allGather}
+   * @param sum where the own part is written, from {@code bounds[member]} to {@code bounds[member +
+   *     1]}; the rest is left as it is
+   */
+  void reduceScatter(
+      long step,
+      Kind kind,
+      SummationTree tree,
+      List<Partial> partials,
+      int[] bounds,
+      FloatBuffer sum);
+
+  /** Sums everyone's rows in the fixed tree; every member gets the whole sum, node 1. */
+  PartialRows allReduceRows(
+      long step, Kind kind, SummationTree tree, List<PartialRows> partials, int width);
+
+  @Override
+  void close();
+}
