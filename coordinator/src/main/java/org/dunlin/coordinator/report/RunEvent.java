@@ -1,0 +1,57 @@
+package org.dunlin.coordinator.report;
+
+import java.util.List;
+
+/** One thing that happened in a run, in the order in which it happened. */
+public sealed interface RunEvent {
+
+  /**
+   * A process joined or left the run.
+   *
+   * @param role supervisor, coordinator, worker or media-driver
+   * @param name of that process, unique within its role
+   * @param incarnation which life of that name, from 1
+   * @param pid the operating system's number for it
+   */
+  record Process(String role, String name, long incarnation, long pid) {}
+
+  /** The processes that make up the run have changed; this is all of them. */
+  record Processes(List<Process> processes) implements RunEvent {}
+
+  /** All workers are there and the first step begins. */
+  record Started(long steps, int workers) implements RunEvent {}
+
+  /**
+   * A step is final.
+   *
+   * @param step from 0
+   * @param epoch from 0
+   * @param loss mean over the global batch's queries
+   * @param gradientNorm before clipping
+   * @param learningRate of this update
+   * @param pairs queries of the batch
+   * @param tokens real tokens of the batch
+   * @param paddedTokens the same with padding
+   * @param seconds since the commit before, or since {@link Started}
+   */
+  record StepCommitted(
+      long step,
+      int epoch,
+      double loss,
+      double gradientNorm,
+      double learningRate,
+      int pairs,
+      long tokens,
+      long paddedTokens,
+      double seconds)
+      implements RunEvent {}
+
+  /** The model of a step was written whole. */
+  record Saved(long steps, String folder, String sha256) implements RunEvent {}
+
+  /** The run ended as planned, or early because a person asked for it. */
+  record Finished(long steps, boolean early) implements RunEvent {}
+
+  /** The run cannot go on; the sentence says why. */
+  record Failed(String sentence) implements RunEvent {}
+}
