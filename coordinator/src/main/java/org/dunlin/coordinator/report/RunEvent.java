@@ -6,17 +6,17 @@ import java.util.List;
 public sealed interface RunEvent {
 
   /**
-   * A process joined or left the run.
+   * One process of the run.
    *
    * @param role supervisor, coordinator, worker or media-driver
    * @param name of that process, unique within its role
    * @param incarnation which life of that name, from 1
    * @param pid the operating system's number for it
    */
-  record Process(String role, String name, long incarnation, long pid) {}
+  record Member(String role, String name, long incarnation, long pid) {}
 
   /** The processes that make up the run have changed; this is all of them. */
-  record Processes(List<Process> processes) implements RunEvent {}
+  record Processes(List<Member> processes) implements RunEvent {}
 
   /** All workers are there and the first step begins. */
   record Started(long steps, int workers) implements RunEvent {}
