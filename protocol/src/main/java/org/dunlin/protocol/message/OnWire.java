@@ -1,0 +1,4 @@
+package org.dunlin.protocol.message;
+
+/** Whatever crosses between processes; Pekko's serialization is bound to this type. */
+public interface OnWire {}

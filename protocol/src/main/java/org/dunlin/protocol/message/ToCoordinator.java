@@ -1,0 +1,39 @@
+package org.dunlin.protocol.message;
+
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.stream.SourceRef;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.WorkerId;
+
+/** What a worker tells the coordinator. */
+public sealed interface ToCoordinator extends OnWire {
+
+  /** Which worker speaks. */
+  WorkerId worker();
+
+  /**
+   * A worker is there and wants to take part.
+   *
+   * @param version of its Dunlin; another than the coordinator's is refused
+   * @param pid of its process
+   * @param data where its peers reach its data plane
+   * @param actor where it listens
+   */
+  record Join(WorkerId worker, String version, long pid, Endpoint data, ActorRef<ToWorker> actor)
+      implements ToCoordinator {}
+
+  /** The state of the run is in this worker's memory. */
+  record Loaded(WorkerId worker, Term term) implements ToCoordinator {}
+
+  /** This worker holds the step's reduced gradient and could apply it. */
+  record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)
+      implements ToCoordinator {}
+
+  /** The parameters after {@code steps} updates, as a stream. */
+  record Offered(WorkerId worker, Term term, long steps, SourceRef<StateChunk> state)
+      implements ToCoordinator {}
+
+  /** This worker cannot go on; the sentence says why. */
+  record Broken(WorkerId worker, String sentence) implements ToCoordinator {}
+}

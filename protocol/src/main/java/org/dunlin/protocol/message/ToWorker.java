@@ -1,0 +1,35 @@
+package org.dunlin.protocol.message;
+
+import java.util.List;
+import org.apache.pekko.stream.SourceRef;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.run.RunSpec;
+
+/** What the coordinator tells a worker. */
+public sealed interface ToWorker extends OnWire {
+
+  /** The run, and the parameters it starts from as a stream. */
+  record Welcome(Term term, RunSpec spec, SourceRef<StateChunk> state) implements ToWorker {}
+
+  /**
+   * A new generation begins with a step.
+   *
+   * @param firstStep the first step that it computes
+   * @param roster all members, ascending by slots; every slot has one owner
+   * @param feed headers of all steps and the batches of this worker's slots
+   */
+  record Assign(
+      Term term, Generation generation, long firstStep, List<Seat> roster, SourceRef<FeedItem> feed)
+      implements ToWorker {}
+
+  /** The step is final: apply it. */
+  record Commit(Term term, Generation generation, long step) implements ToWorker {}
+
+  /** Send the parameters as they are after {@code steps} updates. */
+  record Export(Term term, long steps) implements ToWorker {}
+
+  /** The run is over, or goes on without this worker. */
+  record Leave(Term term, String reason) implements ToWorker {}
+}

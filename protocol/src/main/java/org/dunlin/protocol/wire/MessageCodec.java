@@ -1,0 +1,270 @@
+package org.dunlin.protocol.wire;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.MessageLite;
+import com.google.protobuf.UnsafeByteOperations;
+import java.util.Arrays;
+import java.util.stream.DoubleStream;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.stream.SourceRef;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.message.OnWire;
+import org.dunlin.protocol.message.Seat;
+import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.message.ToCoordinator;
+import org.dunlin.protocol.message.ToCoordinator.Broken;
+import org.dunlin.protocol.message.ToCoordinator.Join;
+import org.dunlin.protocol.message.ToCoordinator.Loaded;
+import org.dunlin.protocol.message.ToCoordinator.Offered;
+import org.dunlin.protocol.message.ToCoordinator.Prepared;
+import org.dunlin.protocol.message.ToWorker;
+import org.dunlin.protocol.message.ToWorker.Assign;
+import org.dunlin.protocol.message.ToWorker.Commit;
+import org.dunlin.protocol.message.ToWorker.Export;
+import org.dunlin.protocol.message.ToWorker.Leave;
+import org.dunlin.protocol.message.ToWorker.Welcome;
+
+/** Every message to Protobuf and back; references go through {@link References}. */
+final class MessageCodec {
+  /** How actor and stream references become text. */
+  interface References {
+    String actor(ActorRef<ToWorker> actor);
+
+    ActorRef<ToWorker> actor(String text);
+
+    <T> String source(SourceRef<T> source);
+
+    <T> SourceRef<T> source(String text);
+  }
+
+  private final References references;
+
+  MessageCodec(References references) {
+    this.references = references;
+  }
+
+  /** A short stable name of the message's kind, which {@link #read} takes. */
+  static String manifest(OnWire message) {
+    return switch (message) {
+      case ToCoordinator m ->
+          switch (m) {
+            case Join j -> "join";
+            case Loaded l -> "loaded";
+            case Prepared p -> "prepared";
+            case Offered o -> "offered";
+            case Broken b -> "broken";
+          };
+      case ToWorker m ->
+          switch (m) {
+            case Welcome w -> "welcome";
+            case Assign a -> "assign";
+            case Commit c -> "commit";
+            case Export e -> "export";
+            case Leave l -> "leave";
+          };
+      case FeedItem m ->
+          switch (m) {
+            case StepHeader h -> "header";
+            case SlotBatch s -> "slot";
+          };
+      case StateChunk c -> "chunk";
+      default -> throw new IllegalArgumentException("no wire form: " + message.getClass());
+    };
+  }
+
+  MessageLite write(OnWire message) {
+    return switch (message) {
+      case ToCoordinator m -> write(m);
+      case ToWorker m -> write(m);
+      case StepHeader header -> BatchCodec.write(header);
+      case SlotBatch batch -> BatchCodec.write(batch);
+      case StateChunk c ->
+          StateChunkWire.newBuilder()
+              .setTensor(c.tensor())
+              .setFirstElement(c.firstElement())
+              .setValues(UnsafeByteOperations.unsafeWrap(c.values().duplicate()))
+              .build();
+      default -> throw new IllegalArgumentException("no wire form: " + message.getClass());
+    };
+  }
+
+  private MessageLite write(ToCoordinator message) {
+    return switch (message) {
+      case Join m ->
+          JoinWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setVersion(m.version())
+              .setPid(m.pid())
+              .setData(write(m.data()))
+              .setActor(references.actor(m.actor()))
+              .build();
+      case Loaded m ->
+          LoadedWire.newBuilder().setWorker(write(m.worker())).setTerm(m.term().number()).build();
+      case Prepared m ->
+          PreparedWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setGeneration(m.generation().number())
+              .setStep(m.result().step())
+              .setChecksum(m.result().checksum())
+              .setApplied(m.result().applied())
+              .setGradientNorm(m.result().gradientNorm())
+              .addAllSlotLosses(DoubleStream.of(m.result().slotLosses()).boxed().toList())
+              .build();
+      case Offered m ->
+          OfferedWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setSteps(m.steps())
+              .setState(references.source(m.state()))
+              .build();
+      case Broken m ->
+          BrokenWire.newBuilder().setWorker(write(m.worker())).setSentence(m.sentence()).build();
+    };
+  }
+
+  private MessageLite write(ToWorker message) {
+    return switch (message) {
+      case Welcome m ->
+          WelcomeWire.newBuilder()
+              .setTerm(m.term().number())
+              .setSpec(RunSpecCodec.write(m.spec()))
+              .setState(references.source(m.state()))
+              .build();
+      case Assign m ->
+          AssignWire.newBuilder()
+              .setTerm(m.term().number())
+              .setGeneration(m.generation().number())
+              .setFirstStep(m.firstStep())
+              .addAllRoster(m.roster().stream().map(MessageCodec::write).toList())
+              .setFeed(references.source(m.feed()))
+              .build();
+      case Commit m ->
+          CommitWire.newBuilder()
+              .setTerm(m.term().number())
+              .setGeneration(m.generation().number())
+              .setStep(m.step())
+              .build();
+      case Export m ->
+          ExportWire.newBuilder().setTerm(m.term().number()).setSteps(m.steps()).build();
+      case Leave m ->
+          LeaveWire.newBuilder().setTerm(m.term().number()).setReason(m.reason()).build();
+    };
+  }
+
+  OnWire read(String manifest, byte[] bytes) throws InvalidProtocolBufferException {
+    return switch (manifest) {
+      case "join" -> read(JoinWire.parseFrom(bytes));
+      case "loaded" -> {
+        LoadedWire m = LoadedWire.parseFrom(bytes);
+        yield new Loaded(read(m.getWorker()), new Term(m.getTerm()));
+      }
+      case "prepared" -> read(PreparedWire.parseFrom(bytes));
+      case "offered" -> {
+        OfferedWire m = OfferedWire.parseFrom(bytes);
+        yield new Offered(
+            read(m.getWorker()),
+            new Term(m.getTerm()),
+            m.getSteps(),
+            references.source(m.getState()));
+      }
+      case "broken" -> {
+        BrokenWire m = BrokenWire.parseFrom(bytes);
+        yield new Broken(read(m.getWorker()), m.getSentence());
+      }
+      case "welcome" -> {
+        WelcomeWire m = WelcomeWire.parseFrom(bytes);
+        yield new Welcome(
+            new Term(m.getTerm()), RunSpecCodec.read(m.getSpec()), references.source(m.getState()));
+      }
+      case "assign" -> read(AssignWire.parseFrom(bytes));
+      case "commit" -> {
+        CommitWire m = CommitWire.parseFrom(bytes);
+        yield new Commit(new Term(m.getTerm()), new Generation(m.getGeneration()), m.getStep());
+      }
+      case "export" -> {
+        ExportWire m = ExportWire.parseFrom(bytes);
+        yield new Export(new Term(m.getTerm()), m.getSteps());
+      }
+      case "leave" -> {
+        LeaveWire m = LeaveWire.parseFrom(bytes);
+        yield new Leave(new Term(m.getTerm()), m.getReason());
+      }
+      case "header" -> BatchCodec.read(StepHeaderWire.parseFrom(bytes));
+      case "slot" -> BatchCodec.read(SlotBatchWire.parseFrom(bytes));
+      case "chunk" -> {
+        StateChunkWire m = StateChunkWire.parseFrom(bytes);
+        yield new StateChunk(
+            m.getTensor(), m.getFirstElement(), m.getValues().asReadOnlyByteBuffer());
+      }
+      default -> throw new IllegalArgumentException("unknown message kind: " + manifest);
+    };
+  }
+
+  private Join read(JoinWire m) {
+    return new Join(
+        read(m.getWorker()),
+        m.getVersion(),
+        m.getPid(),
+        read(m.getData()),
+        references.actor(m.getActor()));
+  }
+
+  private static Prepared read(PreparedWire m) {
+    double[] losses = m.getSlotLossesList().stream().mapToDouble(Double::doubleValue).toArray();
+    return new Prepared(
+        read(m.getWorker()),
+        new Term(m.getTerm()),
+        new Generation(m.getGeneration()),
+        new StepResult(m.getStep(), m.getChecksum(), m.getApplied(), m.getGradientNorm(), losses));
+  }
+
+  private Assign read(AssignWire m) {
+    Seat[] roster = m.getRosterList().stream().map(MessageCodec::read).toArray(Seat[]::new);
+    return new Assign(
+        new Term(m.getTerm()),
+        new Generation(m.getGeneration()),
+        m.getFirstStep(),
+        Arrays.asList(roster),
+        references.source(m.getFeed()));
+  }
+
+  private static WorkerWire write(WorkerId worker) {
+    return WorkerWire.newBuilder()
+        .setName(worker.name())
+        .setIncarnation(worker.incarnation())
+        .build();
+  }
+
+  private static WorkerId read(WorkerWire m) {
+    return new WorkerId(m.getName(), m.getIncarnation());
+  }
+
+  private static EndpointWire write(Endpoint endpoint) {
+    return EndpointWire.newBuilder().setHost(endpoint.host()).setPort(endpoint.port()).build();
+  }
+
+  private static Endpoint read(EndpointWire m) {
+    return new Endpoint(m.getHost(), m.getPort());
+  }
+
+  private static SeatWire write(Seat seat) {
+    return SeatWire.newBuilder()
+        .setWorker(write(seat.worker()))
+        .setData(write(seat.data()))
+        .setFirstSlot(seat.firstSlot())
+        .setSlots(seat.slots())
+        .build();
+  }
+
+  private static Seat read(SeatWire m) {
+    return new Seat(read(m.getWorker()), read(m.getData()), m.getFirstSlot(), m.getSlots());
+  }
+}

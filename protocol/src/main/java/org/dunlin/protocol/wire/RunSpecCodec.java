@@ -1,0 +1,141 @@
+package org.dunlin.protocol.wire;
+
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.RunSpec;
+
+/** {@link RunSpec} to Protobuf and back. */
+final class RunSpecCodec {
+  private RunSpecCodec() {}
+
+  static RunSpecWire write(RunSpec spec) {
+    return RunSpecWire.newBuilder()
+        .setName(spec.name())
+        .setSeed(spec.seed())
+        .setSteps(spec.steps())
+        .setEncoder(write(spec.encoder()))
+        .setWeightsSha256(spec.weightsSha256())
+        .setDataSha256(spec.dataSha256())
+        .setBatch(write(spec.batch()))
+        .setLoss(write(spec.loss()))
+        .setOptimizer(write(spec.optimizer()))
+        .build();
+  }
+
+  static RunSpec read(RunSpecWire wire) {
+    return new RunSpec(
+        wire.getName(),
+        wire.getSeed(),
+        wire.getSteps(),
+        read(wire.getEncoder()),
+        wire.getWeightsSha256(),
+        wire.getDataSha256(),
+        read(wire.getBatch()),
+        read(wire.getLoss()),
+        read(wire.getOptimizer()));
+  }
+
+  private static EncoderWire write(EncoderSpec encoder) {
+    return EncoderWire.newBuilder()
+        .setFamily(encoder.family().name())
+        .setVocabulary(encoder.vocabulary())
+        .setPositions(encoder.positions())
+        .setTokenTypes(encoder.tokenTypes())
+        .setHidden(encoder.hidden())
+        .setLayers(encoder.layers())
+        .setHeads(encoder.heads())
+        .setFeedForward(encoder.feedForward())
+        .setLayerNormEpsilon(encoder.layerNormEpsilon())
+        .setPadId(encoder.padId())
+        .setHiddenDropout(encoder.hiddenDropout())
+        .setAttentionDropout(encoder.attentionDropout())
+        .build();
+  }
+
+  private static EncoderSpec read(EncoderWire wire) {
+    return new EncoderSpec(
+        EncoderSpec.Family.valueOf(wire.getFamily()),
+        wire.getVocabulary(),
+        wire.getPositions(),
+        wire.getTokenTypes(),
+        wire.getHidden(),
+        wire.getLayers(),
+        wire.getHeads(),
+        wire.getFeedForward(),
+        wire.getLayerNormEpsilon(),
+        wire.getPadId(),
+        wire.getHiddenDropout(),
+        wire.getAttentionDropout());
+  }
+
+  private static BatchSpecWire write(BatchSpec batch) {
+    return BatchSpecWire.newBuilder()
+        .setPairs(batch.pairs())
+        .setTokens(batch.tokens())
+        .setGroupSize(batch.groupSize())
+        .setSlots(batch.slots())
+        .setMicroBatchTokens(batch.microBatchTokens())
+        .setSortWindowBatches(batch.sortWindowBatches())
+        .setQueryMaxTokens(batch.queryMaxTokens())
+        .setPassageMaxTokens(batch.passageMaxTokens())
+        .setPadMultiple(batch.padMultiple())
+        .build();
+  }
+
+  private static BatchSpec read(BatchSpecWire wire) {
+    return new BatchSpec(
+        wire.getPairs(),
+        wire.getTokens(),
+        wire.getGroupSize(),
+        wire.getSlots(),
+        wire.getMicroBatchTokens(),
+        wire.getSortWindowBatches(),
+        wire.getQueryMaxTokens(),
+        wire.getPassageMaxTokens(),
+        wire.getPadMultiple());
+  }
+
+  private static LossWire write(LossSpec loss) {
+    return LossWire.newBuilder()
+        .setPooling(loss.pooling().name())
+        .setNormalize(loss.normalize())
+        .setTemperature(loss.temperature())
+        .setMaskDuplicates(loss.maskDuplicates())
+        .build();
+  }
+
+  private static LossSpec read(LossWire wire) {
+    return new LossSpec(
+        LossSpec.Pooling.valueOf(wire.getPooling()),
+        wire.getNormalize(),
+        wire.getTemperature(),
+        wire.getMaskDuplicates());
+  }
+
+  private static OptimizerWire write(OptimizerSpec optimizer) {
+    return OptimizerWire.newBuilder()
+        .setLearningRate(optimizer.learningRate())
+        .setSchedule(optimizer.schedule().name())
+        .setWarmupSteps(optimizer.warmupSteps())
+        .setWeightDecay(optimizer.weightDecay())
+        .setBeta1(optimizer.beta1())
+        .setBeta2(optimizer.beta2())
+        .setEpsilon(optimizer.epsilon())
+        .setMaxGradientNorm(optimizer.maxGradientNorm())
+        .build();
+  }
+
+  private static OptimizerSpec read(OptimizerWire wire) {
+    return new OptimizerSpec(
+        wire.getLearningRate(),
+        OptimizerSpec.Schedule.valueOf(wire.getSchedule()),
+        wire.getWarmupSteps(),
+        wire.getWeightDecay(),
+        wire.getBeta1(),
+        wire.getBeta2(),
+        wire.getEpsilon(),
+        wire.getMaxGradientNorm());
+  }
+}
