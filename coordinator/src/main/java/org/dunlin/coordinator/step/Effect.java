@@ -1,0 +1,42 @@
+package org.dunlin.coordinator.step;
+
+import java.util.List;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.WorkerId;
+
+/** What has to be done, front to back: a list of them is carried out in its order. */
+public sealed interface Effect {
+  /** Send the run and its state to a worker. */
+  record Welcome(WorkerId worker) implements Effect {}
+
+  /** Send the generation's shares to all its members and feed them from a step on. */
+  record Assign(Generation generation, long firstStep, List<Share> shares) implements Effect {}
+
+  /**
+   * Tell all members that the step is final.
+   *
+   * @param loss mean over the global batch
+   * @param gradientNorm before clipping
+   * @param applied false if the step was skipped
+   */
+  record Commit(Generation generation, long step, double loss, double gradientNorm, boolean applied)
+      implements Effect {}
+
+  /** Ask a member for the parameters after so many updates. */
+  record AskState(WorkerId worker, long steps) implements Effect {}
+
+  /** Write the parameters that a member offers. */
+  record Save(WorkerId worker, long steps) implements Effect {}
+
+  /** Send a worker away. */
+  record Dismiss(WorkerId worker, String reason) implements Effect {}
+
+  /** The run is over; early if a person asked for it. */
+  record Finish(long steps, boolean early) implements Effect {}
+
+  /** The run cannot go on. */
+  record Fail(String sentence) implements Effect {}
+
+  /** An event that means nothing now, with the reason; it is counted. */
+  record Discard(Event event, String why) implements Effect {}
+}

@@ -1,0 +1,34 @@
+package org.dunlin.coordinator.step;
+
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.StepResult;
+
+/** What can happen to a run, seen from its coordinator. Each may come late or more than once. */
+public sealed interface Event {
+  /** A worker is there; its version has been found equal. */
+  record Joined(WorkerId worker) implements Event {}
+
+  /** A worker holds the run's state. */
+  record Loaded(WorkerId worker, Term term) implements Event {}
+
+  /** A member holds a step's reduced gradient. */
+  record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)
+      implements Event {}
+
+  /** A member sends the parameters. */
+  record Offered(WorkerId worker, Term term, long steps) implements Event {}
+
+  /** The parameters lie in the run folder, whole. */
+  record Saved(long steps) implements Event {}
+
+  /** A worker is gone, or says that it cannot go on. */
+  record Lost(WorkerId worker, String why) implements Event {}
+
+  /** A person wants the run to end soon, with what it has learnt so far. */
+  record StopAsked() implements Event {}
+
+  /** The coordinator's own part failed: the data ended in an error, the disk is full. */
+  record Broken(String sentence) implements Event {}
+}

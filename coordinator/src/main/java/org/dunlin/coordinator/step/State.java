@@ -1,0 +1,96 @@
+package org.dunlin.coordinator.step;
+
+import java.util.List;
+import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.StepResult;
+
+/**
+ * Where a run is. Immutable; only {@link StepProtocol} makes a next one.
+ *
+ * @param phase what is being waited for
+ * @param generation 0 until all workers are there
+ * @param step the lowest uncommitted one; equals the number of committed steps
+ * @param joined workers that are there
+ * @param loaded those of them that hold the state
+ * @param shares of the generation's members
+ * @param prepared results of the lowest uncommitted step, by member
+ * @param stopAsked whether a person wants the run to end
+ */
+public record State(
+    Phase phase,
+    Generation generation,
+    long step,
+    SortedSet<WorkerId> joined,
+    SortedSet<WorkerId> loaded,
+    List<Share> shares,
+    Map<WorkerId, StepResult> prepared,
+    boolean stopAsked) {
+
+  /** What is being waited for. */
+  public enum Phase {
+    /** All workers, with the state. */
+    ASSEMBLING,
+    /** All members' word that they are prepared. */
+    STEPPING,
+    /** The parameters, on their way from a member to the disk. */
+    SAVING,
+    /** Nothing. */
+    ENDED
+  }
+
+  /** Before anything has happened. */
+  public static State initial() {
+    return new State(
+        Phase.ASSEMBLING,
+        new Generation(0),
+        0,
+        new TreeSet<>(),
+        new TreeSet<>(),
+        List.of(),
+        Map.of(),
+        false);
+  }
+
+  State withPhase(Phase next) {
+    return new State(next, generation, step, joined, loaded, shares, prepared, stopAsked);
+  }
+
+  State withJoined(WorkerId worker) {
+    return new State(
+        phase, generation, step, plus(joined, worker), loaded, shares, prepared, stopAsked);
+  }
+
+  State withLoaded(WorkerId worker) {
+    return new State(
+        phase, generation, step, joined, plus(loaded, worker), shares, prepared, stopAsked);
+  }
+
+  State withGeneration(Generation next, List<Share> nextShares) {
+    return new State(Phase.STEPPING, next, step, joined, loaded, nextShares, Map.of(), stopAsked);
+  }
+
+  State withPrepared(WorkerId worker, StepResult result) {
+    Map<WorkerId, StepResult> more = new TreeMap<>(prepared);
+    more.put(worker, result);
+    return new State(phase, generation, step, joined, loaded, shares, more, stopAsked);
+  }
+
+  State withCommitted() {
+    return new State(phase, generation, step + 1, joined, loaded, shares, Map.of(), stopAsked);
+  }
+
+  State withStopAsked() {
+    return new State(phase, generation, step, joined, loaded, shares, prepared, true);
+  }
+
+  private static SortedSet<WorkerId> plus(SortedSet<WorkerId> set, WorkerId worker) {
+    SortedSet<WorkerId> more = new TreeSet<>(set);
+    more.add(worker);
+    return more;
+  }
+}

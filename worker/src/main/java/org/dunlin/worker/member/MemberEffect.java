@@ -1,0 +1,43 @@
+package org.dunlin.worker.member;
+
+import java.util.List;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.StepResult;
+
+/** What a worker has to do, front to back. */
+public sealed interface MemberEffect {
+  /** Take the run's state into memory. */
+  record Load() implements MemberEffect {}
+
+  /** Tell the coordinator that the state is there. */
+  record TellLoaded(Term term) implements MemberEffect {}
+
+  /** Meet the generation's other members on the data plane. */
+  record Meet(Generation generation) implements MemberEffect {}
+
+  /** Compute a step up to its reduced gradient. */
+  record Compute(Generation generation, StepHeader header, List<SlotBatch> own)
+      implements MemberEffect {}
+
+  /** Tell the coordinator that this member could apply the step. */
+  record TellPrepared(Term term, Generation generation, StepResult result)
+      implements MemberEffect {}
+
+  /** Apply the reduced gradient of a step. */
+  record Apply(long step) implements MemberEffect {}
+
+  /** Send the parameters. */
+  record Offer(Term term, long steps) implements MemberEffect {}
+
+  /** Tell the coordinator that this worker cannot go on. */
+  record TellBroken(String sentence) implements MemberEffect {}
+
+  /** Close everything and end. */
+  record Stop(String reason) implements MemberEffect {}
+
+  /** An event that means nothing now, with the reason; it is counted. */
+  record Discard(MemberEvent event, String why) implements MemberEffect {}
+}

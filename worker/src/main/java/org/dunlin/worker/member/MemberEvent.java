@@ -1,0 +1,40 @@
+package org.dunlin.worker.member;
+
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.message.StepResult;
+
+/** What can happen to a worker. What comes from the coordinator may come late or repeated. */
+public sealed interface MemberEvent {
+  /** The coordinator of a term sent the run. */
+  record Welcomed(Term term) implements MemberEvent {}
+
+  /** The run's state is in memory. */
+  record StateLoaded() implements MemberEvent {}
+
+  /** A generation begins; this worker owns slots {@code firstSlot} to {@code + slots - 1}. */
+  record Assigned(Term term, Generation generation, long firstStep, int firstSlot, int slots)
+      implements MemberEvent {}
+
+  /** A header or a slot's batch of some step arrived. */
+  record Fed(FeedItem item) implements MemberEvent {}
+
+  /** The step's gradient is reduced; nothing has been applied yet. */
+  record Computed(Generation generation, StepResult result) implements MemberEvent {}
+
+  /** The coordinator says that the step is final. */
+  record Committed(Term term, Generation generation, long step) implements MemberEvent {}
+
+  /** The update of a step has been applied. */
+  record Applied(long step) implements MemberEvent {}
+
+  /** The coordinator wants the parameters after so many updates. */
+  record StateAsked(Term term, long steps) implements MemberEvent {}
+
+  /** The coordinator sends this worker away. */
+  record Dismissed(Term term, String reason) implements MemberEvent {}
+
+  /** The worker's own part failed. */
+  record Failed(String sentence) implements MemberEvent {}
+}

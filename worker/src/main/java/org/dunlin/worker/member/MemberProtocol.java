@@ -1,0 +1,192 @@
+package org.dunlin.worker.member;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.worker.member.MemberEffect.Apply;
+import org.dunlin.worker.member.MemberEffect.Compute;
+import org.dunlin.worker.member.MemberEffect.Discard;
+import org.dunlin.worker.member.MemberEffect.Load;
+import org.dunlin.worker.member.MemberEffect.Meet;
+import org.dunlin.worker.member.MemberEffect.Offer;
+import org.dunlin.worker.member.MemberEffect.Stop;
+import org.dunlin.worker.member.MemberEffect.TellBroken;
+import org.dunlin.worker.member.MemberEffect.TellLoaded;
+import org.dunlin.worker.member.MemberEffect.TellPrepared;
+import org.dunlin.worker.member.MemberEvent.Applied;
+import org.dunlin.worker.member.MemberEvent.Assigned;
+import org.dunlin.worker.member.MemberEvent.Committed;
+import org.dunlin.worker.member.MemberEvent.Computed;
+import org.dunlin.worker.member.MemberEvent.Dismissed;
+import org.dunlin.worker.member.MemberEvent.Failed;
+import org.dunlin.worker.member.MemberEvent.Fed;
+import org.dunlin.worker.member.MemberEvent.StateAsked;
+import org.dunlin.worker.member.MemberEvent.StateLoaded;
+import org.dunlin.worker.member.MemberEvent.Welcomed;
+import org.dunlin.worker.member.MemberState.Phase;
+
+/**
+ * A worker's side of a run, one event at a time. Pure: no clock, no actor, no tensor.
+ *
+ * <pre>
+ *   JOINING -> LOADING -> WAITING -> COLLECTING -> COMPUTING -> PREPARED -> APPLYING
+ *                                        ^------------- next step ------------'
+ * </pre>
+ *
+ * Nothing is applied before the coordinator's commit, and nothing is committed that this member is
+ * not prepared for, so a commit in any other phase is a repeated one and is dropped.
+ */
+public final class MemberProtocol {
+  /**
+   * The next state, and what has to be done now.
+   *
+   * @param next state
+   * @param effects to be carried out front to back
+   */
+  public record Decision(MemberState next, List<MemberEffect> effects) {}
+
+  /** Decides what an event means. */
+  public Decision next(MemberState state, MemberEvent event) {
+    if (state.phase() == Phase.ENDED) {
+      return discard(state, event, "this worker has ended");
+    }
+    return switch (event) {
+      case Welcomed welcomed -> welcomed(state, welcomed);
+      case StateLoaded loaded -> loaded(state, loaded);
+      case Assigned assigned -> assigned(state, assigned);
+      case Fed fed -> fed(state, fed);
+      case Computed computed -> computed(state, computed);
+      case Committed committed -> committed(state, committed);
+      case Applied applied -> applied(state, applied);
+      case StateAsked asked -> stateAsked(state, asked);
+      case Dismissed dismissed -> dismissed(state, dismissed);
+      case Failed failed ->
+          new Decision(
+              state.withPhase(Phase.ENDED),
+              List.of(new TellBroken(failed.sentence()), new Stop(failed.sentence())));
+    };
+  }
+
+  private static Decision welcomed(MemberState state, Welcomed event) {
+    if (state.phase() != Phase.JOINING) {
+      return discard(state, event, "welcomed already");
+    }
+    return new Decision(state.withTerm(event.term()).withPhase(Phase.LOADING), List.of(new Load()));
+  }
+
+  private static Decision loaded(MemberState state, StateLoaded event) {
+    if (state.phase() != Phase.LOADING) {
+      return discard(state, event, "nothing was being loaded");
+    }
+    return new Decision(
+        state.withPhase(Phase.WAITING), List.of(new TellLoaded(state.term().orElseThrow())));
+  }
+
+  private static Decision assigned(MemberState state, Assigned event) {
+    if (!obeys(state, event.term())) {
+      return discard(state, event, "of term " + event.term());
+    }
+    if (event.generation().compareTo(state.generation()) <= 0) {
+      return discard(state, event, "generation " + state.generation() + " is as new");
+    }
+    if (state.phase() != Phase.WAITING) {
+      return discard(state, event, "busy: " + state.phase());
+    }
+    return collect(state.withAssignment(event), new Meet(event.generation()));
+  }
+
+  private static Decision fed(MemberState state, Fed event) {
+    long step = event.item().step();
+    if (step < state.step()) {
+      return discard(state, event, "step " + step + " is applied");
+    }
+    MemberState.Inbox inbox = state.fed().getOrDefault(step, MemberState.Inbox.EMPTY);
+    if (inbox.has(event.item())) {
+      return discard(state, event, "fed already");
+    }
+    MemberState next = state.withFed(event.item());
+    return state.phase() == Phase.COLLECTING ? collect(next) : new Decision(next, List.of());
+  }
+
+  private static Decision collect(MemberState state, MemberEffect... before) {
+    List<MemberEffect> effects = new ArrayList<>(List.of(before));
+    MemberState.Inbox inbox = state.fed().getOrDefault(state.step(), MemberState.Inbox.EMPTY);
+    Optional<List<SlotBatch>> own = inbox.complete(state.firstSlot(), state.slots());
+    if (own.isEmpty()) {
+      return new Decision(state, List.copyOf(effects));
+    }
+    effects.add(new Compute(state.generation(), inbox.header().orElseThrow(), own.get()));
+    return new Decision(state.withPhase(Phase.COMPUTING), List.copyOf(effects));
+  }
+
+  private static Decision computed(MemberState state, Computed event) {
+    if (state.phase() != Phase.COMPUTING
+        || !event.generation().equals(state.generation())
+        || event.result().step() != state.step()) {
+      return discard(state, event, "step " + event.result().step() + " is not being computed");
+    }
+    return new Decision(
+        state.withPhase(Phase.PREPARED),
+        List.of(new TellPrepared(state.term().orElseThrow(), state.generation(), event.result())));
+  }
+
+  private static Decision committed(MemberState state, Committed event) {
+    if (!obeys(state, event.term()) || !event.generation().equals(state.generation())) {
+      return discard(
+          state, event, "of term " + event.term() + ", generation " + event.generation());
+    }
+    if (state.phase() != Phase.PREPARED || event.step() != state.step()) {
+      return discard(state, event, "step " + event.step() + " is not prepared");
+    }
+    return new Decision(state.withPhase(Phase.APPLYING), List.of(new Apply(event.step())));
+  }
+
+  private static Decision applied(MemberState state, Applied event) {
+    if (state.phase() != Phase.APPLYING || event.step() != state.step()) {
+      return discard(state, event, "step " + event.step() + " is not being applied");
+    }
+    MemberState next = state.withApplied();
+    return next.stateAsked() == next.step()
+        ? collect(next, new Offer(next.term().orElseThrow(), next.step()))
+        : collect(next);
+  }
+
+  private static Decision stateAsked(MemberState state, StateAsked event) {
+    if (!obeys(state, event.term()) || event.steps() < state.step()) {
+      return discard(state, event, "the state is at " + state.step() + " steps");
+    }
+    if (state.stateAsked() >= event.steps()) {
+      return discard(state, event, "asked already");
+    }
+    MemberState next = state.withStateAsked(event.steps());
+    return event.steps() == state.step() && isIdle(state.phase())
+        ? new Decision(next, List.of(new Offer(event.term(), event.steps())))
+        : new Decision(next, List.of());
+  }
+
+  // While a step is applied its parameters are of neither step; before, they are still the old
+  // ones.
+  private static boolean isIdle(Phase phase) {
+    return switch (phase) {
+      case WAITING, COLLECTING, COMPUTING, PREPARED -> true;
+      case JOINING, LOADING, APPLYING, ENDED -> false;
+    };
+  }
+
+  private static Decision dismissed(MemberState state, Dismissed event) {
+    if (state.term().isPresent() && !obeys(state, event.term())) {
+      return discard(state, event, "of term " + event.term());
+    }
+    return new Decision(state.withPhase(Phase.ENDED), List.of(new Stop(event.reason())));
+  }
+
+  private static boolean obeys(MemberState state, Term term) {
+    return state.term().isPresent() && state.term().get().equals(term);
+  }
+
+  private static Decision discard(MemberState state, MemberEvent event, String why) {
+    return new Decision(state, List.of(new Discard(event, why)));
+  }
+}
