@@ -46,7 +46,7 @@ final class SimulatedWorker {
       case MemberEffect.Load e -> simulation.later(() -> on(new MemberEvent.StateLoaded()));
       case MemberEffect.TellLoaded e ->
           simulation.send(() -> simulation.coordinator(new Event.Loaded(id, e.term())));
-      case MemberEffect.Meet e -> {}
+      case MemberEffect.Meet e -> simulation.later(() -> on(new MemberEvent.Met(e.generation())));
       case MemberEffect.Compute e ->
           simulation.invariants().computing(simulation, this, e, () -> computed(e));
       case MemberEffect.TellPrepared e -> {

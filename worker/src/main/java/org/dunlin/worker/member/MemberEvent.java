@@ -17,6 +17,9 @@ public sealed interface MemberEvent {
   record Assigned(Term term, Generation generation, long firstStep, int firstSlot, int slots)
       implements MemberEvent {}
 
+  /** The generation's members can reach each other. */
+  record Met(Generation generation) implements MemberEvent {}
+
   /** A header or a slot's batch of some step arrived. */
   record Fed(FeedItem item) implements MemberEvent {}
 

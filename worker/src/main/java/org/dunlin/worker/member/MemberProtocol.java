@@ -22,6 +22,7 @@ import org.dunlin.worker.member.MemberEvent.Computed;
 import org.dunlin.worker.member.MemberEvent.Dismissed;
 import org.dunlin.worker.member.MemberEvent.Failed;
 import org.dunlin.worker.member.MemberEvent.Fed;
+import org.dunlin.worker.member.MemberEvent.Met;
 import org.dunlin.worker.member.MemberEvent.StateAsked;
 import org.dunlin.worker.member.MemberEvent.StateLoaded;
 import org.dunlin.worker.member.MemberEvent.Welcomed;
@@ -31,8 +32,8 @@ import org.dunlin.worker.member.MemberState.Phase;
  * A worker's side of a run, one event at a time. Pure: no clock, no actor, no tensor.
  *
  * <pre>
- *   JOINING -> LOADING -> WAITING -> COLLECTING -> COMPUTING -> PREPARED -> APPLYING
- *                                        ^------------- next step ------------'
+ *   JOINING -> LOADING -> WAITING -> MEETING -> COLLECTING -> COMPUTING -> PREPARED -> APPLYING
+ *                                                    ^------------- next step ------------'
  * </pre>
  *
  * Nothing is applied before the coordinator's commit, and nothing is committed that this member is
@@ -56,6 +57,7 @@ public final class MemberProtocol {
       case Welcomed welcomed -> welcomed(state, welcomed);
       case StateLoaded loaded -> loaded(state, loaded);
       case Assigned assigned -> assigned(state, assigned);
+      case Met met -> met(state, met);
       case Fed fed -> fed(state, fed);
       case Computed computed -> computed(state, computed);
       case Committed committed -> committed(state, committed);
@@ -94,7 +96,14 @@ public final class MemberProtocol {
     if (state.phase() != Phase.WAITING) {
       return discard(state, event, "busy: " + state.phase());
     }
-    return collect(state.withAssignment(event), new Meet(event.generation()));
+    return new Decision(state.withAssignment(event), List.of(new Meet(event.generation())));
+  }
+
+  private static Decision met(MemberState state, Met event) {
+    if (state.phase() != Phase.MEETING || !event.generation().equals(state.generation())) {
+      return discard(state, event, "not meeting generation " + event.generation());
+    }
+    return collect(state.withPhase(Phase.COLLECTING));
   }
 
   private static Decision fed(MemberState state, Fed event) {
@@ -170,7 +179,7 @@ public final class MemberProtocol {
   // ones.
   private static boolean isIdle(Phase phase) {
     return switch (phase) {
-      case WAITING, COLLECTING, COMPUTING, PREPARED -> true;
+      case WAITING, MEETING, COLLECTING, COMPUTING, PREPARED -> true;
       case JOINING, LOADING, APPLYING, ENDED -> false;
     };
   }

@@ -41,6 +41,8 @@ public record MemberState(
     LOADING,
     /** A generation that this worker is a member of. */
     WAITING,
+    /** The generation's other members, on the data plane. */
+    MEETING,
     /** The step's header and own batches. */
     COLLECTING,
     /** The own compute threads and the other members. */
@@ -109,7 +111,7 @@ public record MemberState(
 
   MemberState withAssignment(MemberEvent.Assigned assigned) {
     return new MemberState(
-        Phase.COLLECTING,
+        Phase.MEETING,
         term,
         assigned.generation(),
         assigned.firstSlot(),

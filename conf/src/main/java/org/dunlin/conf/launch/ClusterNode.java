@@ -1,0 +1,119 @@
+package org.dunlin.conf.launch;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import org.apache.pekko.actor.Address;
+import org.apache.pekko.actor.AddressFromURIString;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.Props;
+import org.apache.pekko.actor.typed.Terminated;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Join;
+import org.apache.pekko.cluster.typed.JoinSeedNodes;
+
+/** An actor system that is a node of the run's cluster. Close it to leave. Thread-safe. */
+public final class ClusterNode implements AutoCloseable {
+  private static final String NAME = "dunlin";
+  private static final long CLOSE_SECONDS = 20;
+
+  private final ActorSystem<Void> system;
+
+  private ClusterNode(ActorSystem<Void> system) {
+    this.system = system;
+  }
+
+  /**
+   * Starts a node that is not yet a member of any cluster.
+   *
+   * @param roles coordinator, worker, or both
+   * @param host under which other nodes reach this one
+   */
+  public static ClusterNode start(List<String> roles, String host) {
+    Config own =
+        ConfigFactory.parseMap(
+            Map.of("pekko.cluster.roles", roles, "pekko.remote.artery.canonical.hostname", host));
+    Config config =
+        own.withFallback(ConfigFactory.parseResourcesAnySyntax("dunlin-pekko.conf"))
+            .withFallback(ConfigFactory.defaultReferenceUnresolved())
+            .resolve();
+    return new ClusterNode(ActorSystem.create(Behaviors.empty(), NAME, config));
+  }
+
+  /** Forms a cluster of this node alone, which others may join. */
+  public void joinItself() {
+    Cluster cluster = Cluster.get(system);
+    cluster.manager().tell(Join.create(cluster.selfMember().address()));
+  }
+
+  /** Joins the cluster of another node; keeps trying until it is there. */
+  public void join(String address) {
+    Address seed = AddressFromURIString.parse(address);
+    Cluster.get(system).manager().tell(new JoinSeedNodes(List.of(seed)));
+  }
+
+  /** Where this node is reached: what {@link #join} takes. */
+  public String address() {
+    return Cluster.get(system).selfMember().address().toString();
+  }
+
+  public ActorSystem<Void> system() {
+    return system;
+  }
+
+  /** Starts an actor. */
+  public <T> ActorRef<T> spawn(Behavior<T> behavior, String name) {
+    return system.systemActorOf(behavior, name, Props.empty());
+  }
+
+  /** Completes when an actor has stopped. */
+  public CompletionStage<Void> stopped(ActorRef<?> actor) {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    Behavior<Void> watcher =
+        Behaviors.setup(
+            context -> {
+              context.watch(actor.unsafeUpcast());
+              return Behaviors.receive(Void.class)
+                  .onSignal(
+                      Terminated.class,
+                      signal -> {
+                        done.complete(null);
+                        return Behaviors.stopped();
+                      })
+                  .build();
+            });
+    spawn(watcher, "watch-" + actor.path().name());
+    return done;
+  }
+
+  /** Leaves the cluster and waits until everything of this node is closed, within a limit. */
+  @Override
+  public void close() {
+    system.terminate();
+    try {
+      system
+          .getWhenTerminated()
+          .toCompletableFuture()
+          .orTimeout(CLOSE_SECONDS, TimeUnit.SECONDS)
+          .exceptionally(late -> null)
+          .get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (java.util.concurrent.ExecutionException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** How long a node may take to leave. */
+  static Duration closeLimit() {
+    return Duration.ofSeconds(CLOSE_SECONDS);
+  }
+}

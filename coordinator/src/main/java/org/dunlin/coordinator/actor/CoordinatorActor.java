@@ -1,0 +1,269 @@
+package org.dunlin.coordinator.actor;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
+import org.apache.pekko.actor.typed.receptionist.ServiceKey;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.stream.javadsl.StreamRefs;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.Effect;
+import org.dunlin.coordinator.step.Event;
+import org.dunlin.coordinator.step.Share;
+import org.dunlin.coordinator.step.State;
+import org.dunlin.coordinator.step.StepProtocol;
+import org.dunlin.data.feed.StepBatch;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.Seat;
+import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.ToCoordinator;
+import org.dunlin.protocol.message.ToWorker;
+
+/**
+ * The coordinator of a run. Workers find it through the receptionist under {@link #KEY}.
+ *
+ * <p>It feeds {@link StepProtocol} and carries out what that decides, front to back; the watcher is
+ * told last, after the members. One at a time in a cluster.
+ */
+public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Command> {
+  /** Where workers look for the coordinator. */
+  public static final ServiceKey<ToCoordinator> KEY =
+      ServiceKey.create(ToCoordinator.class, "dunlin-coordinator");
+
+  /** What reaches this actor. */
+  public sealed interface Command {}
+
+  /** A person wants the run to end after the step under way, and its model saved. */
+  public record Stop() implements Command {}
+
+  private record FromWorker(ToCoordinator message) implements Command {}
+
+  private record Gone(WorkerId worker) implements Command {}
+
+  private record Read(Optional<StepBatch> batch) implements Command {}
+
+  private record SaveDone(RunEvent.Saved saved) implements Command {}
+
+  private record Failed(Throwable cause) implements Command {}
+
+  private final Run run;
+  private final StepProtocol protocol;
+  private final Materializer materializer;
+  private final Feeder feeder;
+  private final Map<WorkerId, ToCoordinator.Join> workers = new TreeMap<>();
+  private final Map<WorkerId, SourceRef<StateChunk>> offers = new HashMap<>();
+  private State state = State.initial();
+  private long lastCommitNs;
+
+  /** The actor of a run; it registers itself, and stops when the run is over. */
+  public static Behavior<Command> create(Run run) {
+    return Behaviors.setup(context -> new CoordinatorActor(context, run));
+  }
+
+  private CoordinatorActor(ActorContext<Command> context, Run run) {
+    super(context);
+    this.run = run;
+    int slots = run.spec().batch().slots();
+    this.protocol = new StepProtocol(run.term(), run.spec().steps(), slots, run.workers());
+    this.materializer = Materializer.createMaterializer(context);
+    this.feeder = new Feeder(run.batches(), run.windowTokens(), slots, materializer);
+    ActorRef<ToCoordinator> door = context.messageAdapter(ToCoordinator.class, FromWorker::new);
+    context.getSystem().receptionist().tell(Receptionist.register(KEY, door));
+    readAhead();
+  }
+
+  @Override
+  public Receive<Command> createReceive() {
+    return newReceiveBuilder()
+        .onMessage(FromWorker.class, command -> heard(command.message()))
+        .onMessage(Gone.class, command -> on(new Event.Lost(command.worker(), "is gone")))
+        .onMessage(Read.class, command -> read(command.batch()))
+        .onMessage(SaveDone.class, command -> saved(command.saved()))
+        .onMessage(Failed.class, command -> failed(command.cause()))
+        .onMessage(Stop.class, command -> on(new Event.StopAsked()))
+        .onSignal(PostStop.class, signal -> stopped())
+        .build();
+  }
+
+  private Behavior<Command> heard(ToCoordinator message) {
+    return switch (message) {
+      case ToCoordinator.Join join -> joined(join);
+      case ToCoordinator.Loaded m -> on(new Event.Loaded(m.worker(), m.term()));
+      case ToCoordinator.Prepared m ->
+          on(new Event.Prepared(m.worker(), m.term(), m.generation(), m.result()));
+      case ToCoordinator.Offered m -> {
+        offers.put(m.worker(), m.state());
+        yield on(new Event.Offered(m.worker(), m.term(), m.steps()));
+      }
+      case ToCoordinator.Broken m -> on(new Event.Lost(m.worker(), "failed: " + m.sentence()));
+    };
+  }
+
+  private Behavior<Command> joined(ToCoordinator.Join join) {
+    if (!join.version().equals(run.version())) {
+      String reason =
+          "worker %s runs Dunlin %s (expected: %s, the coordinator's)"
+              .formatted(join.worker(), join.version(), run.version());
+      getContext().getLog().warn(reason);
+      join.actor().tell(new ToWorker.Leave(run.term(), reason));
+      return this;
+    }
+    if (workers.putIfAbsent(join.worker(), join) == null) {
+      getContext().watchWith(join.actor(), new Gone(join.worker()));
+    }
+    return on(new Event.Joined(join.worker()));
+  }
+
+  private Behavior<Command> read(Optional<StepBatch> batch) {
+    feeder.arrived(batch);
+    readAhead();
+    return this;
+  }
+
+  private void readAhead() {
+    feeder
+        .read()
+        .ifPresent(
+            stage ->
+                getContext()
+                    .pipeToSelf(
+                        stage,
+                        (batch, error) -> error == null ? new Read(batch) : new Failed(error)));
+  }
+
+  private Behavior<Command> saved(RunEvent.Saved saved) {
+    run.watcher().accept(saved);
+    return on(new Event.Saved(saved.steps()));
+  }
+
+  private Behavior<Command> failed(Throwable cause) {
+    getContext().getLog().error("the coordinator's own part failed", cause);
+    return on(new Event.Broken(sentence(cause)));
+  }
+
+  private static String sentence(Throwable cause) {
+    for (Throwable t = cause; t != null; t = t.getCause()) {
+      if (t instanceof Refusal refusal) {
+        return refusal.getMessage();
+      }
+    }
+    return cause.toString();
+  }
+
+  private Behavior<Command> on(Event event) {
+    StepProtocol.Decision decision = protocol.next(state, event);
+    if (state.phase() != decision.next().phase()) {
+      getContext()
+          .getLog()
+          .info("{} -> {} at step {}", state.phase(), decision.next().phase(), state.step());
+    }
+    state = decision.next();
+    decision.effects().forEach(this::carryOut);
+    return state.phase() == State.Phase.ENDED ? Behaviors.stopped() : this;
+  }
+
+  private void carryOut(Effect effect) {
+    switch (effect) {
+      case Effect.Welcome e -> welcome(e);
+      case Effect.Assign e -> assign(e);
+      case Effect.Commit e -> commit(e);
+      case Effect.AskState e -> tell(e.worker(), new ToWorker.Export(run.term(), e.steps()));
+      case Effect.Save e ->
+          getContext()
+              .pipeToSelf(
+                  run.modelSink()
+                      .save(e.steps(), offers.remove(e.worker()).getSource(), materializer),
+                  (done, error) -> error == null ? new SaveDone(done) : new Failed(error));
+      case Effect.Dismiss e -> tell(e.worker(), new ToWorker.Leave(run.term(), e.reason()));
+      case Effect.Finish e -> run.watcher().accept(new RunEvent.Finished(e.steps(), e.early()));
+      case Effect.Fail e -> run.watcher().accept(new RunEvent.Failed(e.sentence()));
+      case Effect.Discard e -> getContext().getLog().debug("dropped {}: {}", e.event(), e.why());
+    }
+  }
+
+  private void welcome(Effect.Welcome welcome) {
+    SourceRef<StateChunk> initial =
+        run.initialState().get().runWith(StreamRefs.sourceRef(), materializer);
+    tell(welcome.worker(), new ToWorker.Welcome(run.term(), run.spec(), initial));
+    List<RunEvent.Member> members = new ArrayList<>();
+    members.add(
+        new RunEvent.Member(
+            "coordinator", "coordinator", run.term().number(), ProcessHandle.current().pid()));
+    for (ToCoordinator.Join join : workers.values()) {
+      WorkerId id = join.worker();
+      members.add(new RunEvent.Member("worker", id.name(), id.incarnation(), join.pid()));
+    }
+    run.watcher().accept(new RunEvent.Processes(List.copyOf(members)));
+  }
+
+  private void assign(Effect.Assign assign) {
+    List<Seat> roster = new ArrayList<>();
+    for (Share share : assign.shares()) {
+      roster.add(
+          new Seat(
+              share.worker(),
+              workers.get(share.worker()).data(),
+              share.firstSlot(),
+              share.slots()));
+    }
+    for (Share share : assign.shares()) {
+      tell(
+          share.worker(),
+          new ToWorker.Assign(
+              run.term(),
+              assign.generation(),
+              assign.firstStep(),
+              List.copyOf(roster),
+              feeder.open(share, assign.firstStep())));
+    }
+    run.watcher().accept(new RunEvent.Started(run.spec().steps(), assign.shares().size()));
+    lastCommitNs = System.nanoTime();
+  }
+
+  private void commit(Effect.Commit commit) {
+    for (Share share : state.shares()) {
+      tell(share.worker(), new ToWorker.Commit(run.term(), commit.generation(), commit.step()));
+    }
+    StepBatch batch = feeder.committed(commit.step());
+    long nowNs = System.nanoTime();
+    run.watcher()
+        .accept(
+            new RunEvent.StepCommitted(
+                commit.step(),
+                batch.header().epoch(),
+                commit.loss(),
+                commit.gradientNorm(),
+                run.spec().optimizer().rateAt(commit.step(), run.spec().steps()),
+                batch.header().queries(),
+                batch.header().tokens(),
+                batch.header().paddedTokens(),
+                (nowNs - lastCommitNs) / 1e9));
+    lastCommitNs = nowNs;
+    readAhead();
+  }
+
+  private void tell(WorkerId worker, ToWorker message) {
+    ToCoordinator.Join join = workers.get(worker);
+    if (join != null) {
+      join.actor().tell(message);
+    }
+  }
+
+  private Behavior<Command> stopped() {
+    feeder.close();
+    return this;
+  }
+}

@@ -1,0 +1,117 @@
+package org.dunlin.coordinator.actor;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletionStage;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.japi.Pair;
+import org.apache.pekko.stream.BoundedSourceQueue;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.QueueOfferResult;
+import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.stream.javadsl.Keep;
+import org.apache.pekko.stream.javadsl.Sink;
+import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
+import org.apache.pekko.stream.javadsl.Source;
+import org.apache.pekko.stream.javadsl.StreamRefs;
+import org.dunlin.coordinator.feed.FeedWindow;
+import org.dunlin.coordinator.step.Share;
+import org.dunlin.data.feed.StepBatch;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.batch.SlotBatch;
+
+/**
+ * Reads the plan's steps into the window and sends each member the headers and its own slots.
+ *
+ * <p>The queues to the members can hold the whole window, so an offer never waits; what bounds them
+ * is the window, which only commits open. Belongs to the coordinator actor's thread.
+ */
+final class Feeder {
+  private final FeedWindow window;
+  private final int queueItems;
+  private final Materializer materializer;
+  private final SinkQueueWithCancel<StepBatch> reader;
+  private final Map<WorkerId, Outlet> outlets = new HashMap<>();
+  private boolean reading;
+  private boolean ended;
+
+  private record Outlet(Share share, BoundedSourceQueue<FeedItem> queue) {
+    boolean owns(SlotBatch batch) {
+      return batch.slot() >= share.firstSlot() && batch.slot() < share.firstSlot() + share.slots();
+    }
+  }
+
+  Feeder(
+      Source<StepBatch, NotUsed> batches, long windowTokens, int slots, Materializer materializer) {
+    this.window = new FeedWindow(windowTokens);
+    this.queueItems = FeedWindow.MOST_STEPS * (slots + 1);
+    this.materializer = materializer;
+    this.reader = batches.runWith(Sink.queue(1), materializer);
+  }
+
+  /** A read to be waited for, if one is due. At most one is under way. */
+  Optional<CompletionStage<Optional<StepBatch>>> read() {
+    if (reading || ended || !window.isOpen()) {
+      return Optional.empty();
+    }
+    reading = true;
+    return Optional.of(reader.pull());
+  }
+
+  /** What {@link #read} gave; empty at the plan's end. */
+  void arrived(Optional<StepBatch> batch) {
+    reading = false;
+    ended = batch.isEmpty();
+    batch.ifPresent(
+        b -> {
+          window.add(b);
+          outlets.values().forEach(outlet -> offer(outlet, b));
+        });
+  }
+
+  /** Opens a member's stream and fills it with what the window holds from a step on. */
+  SourceRef<FeedItem> open(Share share, long firstStep) {
+    Pair<BoundedSourceQueue<FeedItem>, SourceRef<FeedItem>> stream =
+        Source.<FeedItem>queue(queueItems)
+            .toMat(StreamRefs.sourceRef(), Keep.both())
+            .run(materializer);
+    Outlet outlet = new Outlet(share, stream.first());
+    outlets.put(share.worker(), outlet);
+    for (StepBatch batch : window.batches()) {
+      if (batch.header().step() >= firstStep) {
+        offer(outlet, batch);
+      }
+    }
+    return stream.second();
+  }
+
+  StepBatch committed(long step) {
+    return window.committed(step);
+  }
+
+  void close() {
+    ended = true;
+    reader.cancel();
+    outlets.values().forEach(outlet -> outlet.queue().complete());
+    outlets.clear();
+  }
+
+  private static void offer(Outlet outlet, StepBatch batch) {
+    offer(outlet, batch.header());
+    for (SlotBatch slot : batch.slots()) {
+      if (outlet.owns(slot)) {
+        offer(outlet, slot);
+      }
+    }
+  }
+
+  private static void offer(Outlet outlet, FeedItem item) {
+    QueueOfferResult result = outlet.queue().offer(item);
+    if (result.equals(QueueOfferResult.dropped())) {
+      throw new IllegalStateException(
+          "the queue to " + outlet.share().worker() + " cannot hold the feed window");
+    }
+  }
+}

@@ -1,0 +1,50 @@
+package org.dunlin.coordinator.actor;
+
+import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.javadsl.Source;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.data.feed.StepBatch;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.run.RunSpec;
+
+/**
+ * A run as its coordinator needs it.
+ *
+ * @param term of this coordinator
+ * @param spec the run
+ * @param version of this Dunlin; a worker of another one is refused
+ * @param workers how many are waited for
+ * @param windowTokens budget of the feed window, in real tokens
+ * @param batches the plan's steps from the first to the last, read on demand
+ * @param initialState the parameters a worker starts from; asked once a worker
+ * @param modelSink where the trained parameters go
+ * @param watcher told of everything that happens, in order, on the actor's thread: must not block
+ */
+public record Run(
+    Term term,
+    RunSpec spec,
+    String version,
+    int workers,
+    long windowTokens,
+    Source<StepBatch, NotUsed> batches,
+    Supplier<Source<StateChunk, NotUsed>> initialState,
+    ModelSink modelSink,
+    Consumer<RunEvent> watcher) {
+
+  /** Writes a model folder, whole or not at all. */
+  public interface ModelSink {
+    /**
+     * Takes all parameters and writes them.
+     *
+     * @param steps the number of updates they have seen
+     * @return folder and SHA-256 of what was written; fails if it could not be
+     */
+    CompletionStage<RunEvent.Saved> save(
+        long steps, Source<StateChunk, NotUsed> state, Materializer materializer);
+  }
+}

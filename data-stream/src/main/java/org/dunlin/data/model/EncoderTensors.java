@@ -1,0 +1,45 @@
+package org.dunlin.data.model;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.dunlin.protocol.run.EncoderSpec;
+
+/** The parameters of a BERT or XLM-RoBERTa encoder under Hugging Face's names, without a prefix. */
+public final class EncoderTensors {
+  /** The one table of which a batch touches only some rows. */
+  public static final String WORD_EMBEDDINGS = "embeddings.word_embeddings.weight";
+
+  private EncoderTensors() {}
+
+  /** All of them in the one order that the compute scripts and the state's layout rely on. */
+  public static List<Tensor> expected(EncoderSpec spec) {
+    int h = spec.hidden();
+    List<Tensor> all = new ArrayList<>();
+    all.add(Tensor.of(WORD_EMBEDDINGS, spec.vocabulary(), h));
+    all.add(Tensor.of("embeddings.position_embeddings.weight", spec.positions(), h));
+    all.add(Tensor.of("embeddings.token_type_embeddings.weight", spec.tokenTypes(), h));
+    norm(all, "embeddings.LayerNorm", h);
+    for (int layer = 0; layer < spec.layers(); layer++) {
+      String in = "encoder.layer." + layer + ".";
+      linear(all, in + "attention.self.query", h, h);
+      linear(all, in + "attention.self.key", h, h);
+      linear(all, in + "attention.self.value", h, h);
+      linear(all, in + "attention.output.dense", h, h);
+      norm(all, in + "attention.output.LayerNorm", h);
+      linear(all, in + "intermediate.dense", spec.feedForward(), h);
+      linear(all, in + "output.dense", h, spec.feedForward());
+      norm(all, in + "output.LayerNorm", h);
+    }
+    return List.copyOf(all);
+  }
+
+  private static void linear(List<Tensor> all, String name, int out, int in) {
+    all.add(Tensor.of(name + ".weight", out, in));
+    all.add(Tensor.of(name + ".bias", out));
+  }
+
+  private static void norm(List<Tensor> all, String name, int width) {
+    all.add(Tensor.of(name + ".weight", width));
+    all.add(Tensor.of(name + ".bias", width));
+  }
+}

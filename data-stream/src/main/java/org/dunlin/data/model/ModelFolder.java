@@ -1,0 +1,200 @@
+package org.dunlin.data.model;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.EncoderSpec.Family;
+import org.dunlin.protocol.run.LossSpec.Pooling;
+
+/**
+ * A Hugging Face model folder with a BERT or XLM-RoBERTa encoder: {@code config.json}, {@code
+ * model.safetensors}, {@code tokenizer.json}. All of it is checked on opening. Thread-safe; close
+ * it.
+ */
+public final class ModelFolder implements AutoCloseable {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final List<String> PREFIXES = List.of("", "bert.", "roberta.", "model.");
+
+  private final Path path;
+  private final EncoderSpec encoder;
+  private final SafetensorsFile weights;
+  private final Map<Tensor, String> names;
+
+  private ModelFolder(
+      Path path, EncoderSpec encoder, SafetensorsFile weights, Map<Tensor, String> names) {
+    this.path = path;
+    this.encoder = encoder;
+    this.weights = weights;
+    this.names = names;
+  }
+
+  /** Opens a folder; what is missing or does not fit is a {@link Refusal}. */
+  public static ModelFolder open(Path path) {
+    if (!Files.isDirectory(path)) {
+      throw Refusal.usage(path + ": no such folder (expected: a Hugging Face model folder)");
+    }
+    for (String file : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+      if (!Files.isReadable(path.resolve(file))) {
+        throw Refusal.usage(
+            path + ": has no readable " + file + " (expected: a Hugging Face model folder)");
+      }
+    }
+    EncoderSpec encoder = encoder(path.resolve("config.json"));
+    SafetensorsFile weights = SafetensorsFile.open(path.resolve("model.safetensors"));
+    try {
+      return new ModelFolder(path, encoder, weights, match(path, encoder, weights));
+    } catch (Refusal e) {
+      weights.close();
+      throw e;
+    }
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  public EncoderSpec encoder() {
+    return encoder;
+  }
+
+  /** SHA-256 of the weights' file. */
+  public String weightsSha256() {
+    try {
+      return Sha256.of(path.resolve("model.safetensors"));
+    } catch (IOException e) {
+      throw Refusal.run(path + ": model.safetensors cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** The tensors that training needs, in the order of {@link EncoderTensors#expected}. */
+  public List<Tensor> tensors() {
+    return List.copyOf(names.keySet());
+  }
+
+  /** Tensors of the file that no loss uses and that a trained model keeps: the poolers. */
+  public List<Tensor> carried() {
+    return weights.tensors().stream().filter(t -> t.name().startsWith("pooler.")).toList();
+  }
+
+  /** Reads values of one of {@link #tensors} or {@link #carried} as float32. */
+  public void read(Tensor tensor, long firstElement, FloatBuffer into) {
+    weights.read(names.getOrDefault(tensor, tensor.name()), firstElement, into);
+  }
+
+  /** The pooling that sentence-transformers' files ask for, if there are any. */
+  public Optional<Pooling> pooling() {
+    Path file = path.resolve("1_Pooling/config.json");
+    if (!Files.isReadable(file)) {
+      return Optional.empty();
+    }
+    JsonNode config = readJson(file);
+    if (config.path("pooling_mode_mean_tokens").asBoolean()) {
+      return Optional.of(Pooling.MEAN);
+    }
+    if (config.path("pooling_mode_cls_token").asBoolean()) {
+      return Optional.of(Pooling.CLS);
+    }
+    return config.path("pooling_mode_lasttoken").asBoolean()
+        ? Optional.of(Pooling.LAST_TOKEN)
+        : Optional.empty();
+  }
+
+  @Override
+  public void close() {
+    weights.close();
+  }
+
+  private static Map<Tensor, String> match(
+      Path path, EncoderSpec encoder, SafetensorsFile weights) {
+    List<Tensor> expected = EncoderTensors.expected(encoder);
+    String first = expected.get(0).name();
+    String prefix =
+        PREFIXES.stream().filter(p -> weights.contains(p + first)).findFirst().orElse("");
+    Map<String, Tensor> found = new LinkedHashMap<>();
+    weights.tensors().forEach(tensor -> found.put(tensor.name(), tensor));
+    Map<Tensor, String> names = new LinkedHashMap<>();
+    for (Tensor tensor : expected) {
+      Tensor stored = found.get(prefix + tensor.name());
+      if (stored == null || !stored.shape().equals(tensor.shape())) {
+        throw Refusal.run(
+            "%s: tensor %s: found %s (expected: shape %s, from config.json)"
+                .formatted(
+                    path.resolve("model.safetensors"),
+                    prefix + tensor.name(),
+                    stored == null ? "none" : "shape " + stored.shape(),
+                    tensor.shape()));
+      }
+      names.put(tensor, stored.name());
+    }
+    return names;
+  }
+
+  private static EncoderSpec encoder(Path file) {
+    JsonNode config = readJson(file);
+    String type = config.path("model_type").asText();
+    Family family =
+        switch (type) {
+          case "bert" -> Family.BERT;
+          case "xlm-roberta" -> Family.XLM_ROBERTA;
+          default ->
+              throw Refusal.run(
+                  file + ": model_type: '" + type + "' (expected: bert or xlm-roberta)");
+        };
+    mustBe(file, config, "hidden_act", "gelu");
+    mustBe(file, config, "position_embedding_type", "absolute");
+    try {
+      return new EncoderSpec(
+          family,
+          integer(file, config, "vocab_size"),
+          integer(file, config, "max_position_embeddings"),
+          integer(file, config, "type_vocab_size"),
+          integer(file, config, "hidden_size"),
+          integer(file, config, "num_hidden_layers"),
+          integer(file, config, "num_attention_heads"),
+          integer(file, config, "intermediate_size"),
+          config.path("layer_norm_eps").asDouble(1e-12),
+          config.path("pad_token_id").asInt(family == Family.BERT ? 0 : 1),
+          config.path("hidden_dropout_prob").asDouble(0.1),
+          config.path("attention_probs_dropout_prob").asDouble(0.1));
+    } catch (IllegalArgumentException e) {
+      throw Refusal.run(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static void mustBe(Path file, JsonNode config, String key, String expected) {
+    String value = config.path(key).asText(expected);
+    if (!value.equals(expected)) {
+      throw Refusal.run("%s: %s: '%s' (expected: %s)".formatted(file, key, value, expected));
+    }
+  }
+
+  private static int integer(Path file, JsonNode config, String key) {
+    JsonNode value = config.path(key);
+    if (!value.isIntegralNumber()) {
+      throw Refusal.run(
+          "%s: %s: %s (expected: a whole number)"
+              .formatted(file, key, value.isMissingNode() ? "missing" : value));
+    }
+    return value.intValue();
+  }
+
+  static JsonNode readJson(Path file) {
+    try {
+      return JSON.readTree(Files.readString(file));
+    } catch (JsonProcessingException e) {
+      throw Refusal.run(file + ": is not JSON: " + e.getOriginalMessage(), e);
+    } catch (IOException e) {
+      throw Refusal.run(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,172 @@
+package org.dunlin.data.model;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.LossSpec.Pooling;
+
+/**
+ * Writes a trained model as a Hugging Face folder that transformers and sentence-transformers load:
+ * the source's configuration and tokenizer, new weights, and the pooling that was trained with.
+ *
+ * <p>Everything is written beside the target under a temporary name and renamed at the end: the
+ * target is whole or does not exist. Not thread-safe; close it, which removes what was not
+ * finished.
+ */
+public final class ModelWriter implements AutoCloseable {
+  private static final List<String> COPIED =
+      List.of(
+          "config.json",
+          "tokenizer.json",
+          "tokenizer_config.json",
+          "special_tokens_map.json",
+          "vocab.txt",
+          "sentencepiece.bpe.model");
+  private static final int COPY_FLOATS = 1 << 18;
+
+  private final ModelFolder source;
+  private final LossSpec loss;
+  private final Path target;
+  private final Path partial;
+  private final SafetensorsWriter weights;
+
+  /**
+   * Begins a folder.
+   *
+   * @param source the model that training started from
+   * @param loss how embeddings were made in training
+   * @param target where the folder will be; must not exist, its parent must
+   */
+  public ModelWriter(ModelFolder source, LossSpec loss, Path target) throws IOException {
+    this.source = source;
+    this.loss = loss;
+    this.target = target;
+    this.partial = target.resolveSibling("." + target.getFileName() + ".partial");
+    delete(partial);
+    Files.createDirectory(partial);
+    List<Tensor> tensors = new ArrayList<>(source.tensors());
+    tensors.addAll(source.carried());
+    this.weights = new SafetensorsWriter(partial.resolve("model.safetensors"), tensors);
+  }
+
+  /** Writes values of a trained tensor: little-endian float32, row-major. */
+  public void put(String tensor, long firstElement, ByteBuffer values) {
+    weights.put(tensor, firstElement, values);
+  }
+
+  /**
+   * Completes the folder and gives it its name.
+   *
+   * @return SHA-256 of {@code model.safetensors}
+   */
+  public String finish() throws IOException {
+    carry();
+    weights.finish();
+    weights.close();
+    for (String name : COPIED) {
+      Path file = source.path().resolve(name);
+      if (Files.isRegularFile(file)) {
+        Files.copy(file, partial.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+      }
+    }
+    describeForSentenceTransformers();
+    try (Stream<Path> files = Files.walk(partial)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        makeDurable(file);
+      }
+    }
+    String sha256 = Sha256.of(partial.resolve("model.safetensors"));
+    Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
+    makeDurable(target.toAbsolutePath().getParent());
+    return sha256;
+  }
+
+  private void carry() {
+    for (Tensor tensor : source.carried()) {
+      for (long first = 0; first < tensor.elements(); first += COPY_FLOATS) {
+        int floats = (int) Math.min(COPY_FLOATS, tensor.elements() - first);
+        FloatBuffer values = FloatBuffer.allocate(floats);
+        source.read(tensor, first, values);
+        weights.put(tensor.name(), first, values.flip());
+      }
+    }
+  }
+
+  // The files that FlagEmbedding forgets, without which the library falls back to mean pooling.
+  private void describeForSentenceTransformers() throws IOException {
+    ObjectMapper json = new ObjectMapper();
+    ArrayNode modules = json.createArrayNode();
+    module(modules, "", "Transformer");
+    module(modules, "1_Pooling", "Pooling");
+    if (loss.normalize()) {
+      module(modules, "2_Normalize", "Normalize");
+      Files.createDirectory(partial.resolve("2_Normalize"));
+    }
+    ObjectNode pooling = json.createObjectNode();
+    pooling.put("word_embedding_dimension", source.encoder().hidden());
+    pooling.put("pooling_mode_cls_token", loss.pooling() == Pooling.CLS);
+    pooling.put("pooling_mode_mean_tokens", loss.pooling() == Pooling.MEAN);
+    pooling.put("pooling_mode_max_tokens", false);
+    pooling.put("pooling_mode_mean_sqrt_len_tokens", false);
+    pooling.put("pooling_mode_lasttoken", loss.pooling() == Pooling.LAST_TOKEN);
+    ObjectNode transformer = json.createObjectNode();
+    transformer.put("max_seq_length", source.encoder().maxTokens());
+    transformer.put("do_lower_case", false);
+    Files.createDirectory(partial.resolve("1_Pooling"));
+    write(json, "modules.json", modules);
+    write(json, "1_Pooling/config.json", pooling);
+    write(json, "sentence_bert_config.json", transformer);
+  }
+
+  private static void module(ArrayNode modules, String folder, String type) {
+    int index = modules.size();
+    modules
+        .addObject()
+        .put("idx", index)
+        .put("name", Integer.toString(index))
+        .put("path", folder)
+        .put("type", "sentence_transformers.models." + type);
+  }
+
+  private void write(ObjectMapper json, String name, Object content) throws IOException {
+    Files.writeString(
+        partial.resolve(name),
+        json.writerWithDefaultPrettyPrinter().writeValueAsString(content) + "\n");
+  }
+
+  private static void makeDurable(Path file) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      channel.force(true);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    weights.close();
+    delete(partial);
+  }
+
+  private static void delete(Path folder) throws IOException {
+    if (!Files.exists(folder)) {
+      return;
+    }
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+package org.dunlin.worker.member;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.message.Seat;
+import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.collective.Alone;
+import org.dunlin.worker.collective.Exchange;
+import org.dunlin.worker.collective.Mesh;
+
+/**
+ * The one thread that may wait: for the device, and for the other members. It owns both.
+ *
+ * <p>{@link #submit} and {@link #close} may be called by any thread; the other methods belong
+ * inside submitted work, except {@link #state}, which may be read while nothing is being applied.
+ */
+final class StepThread implements AutoCloseable {
+  // Load, meet, one step and its update at most are ever queued.
+  private static final int QUEUE = 8;
+  private static final long CLOSE_SECONDS = 30;
+
+  private final WorkerSetup setup;
+  private final Mesh.Listener listener;
+  private final ThreadPoolExecutor thread;
+  private volatile Device device;
+  private volatile Exchange exchange;
+  private int[] slotBounds = {};
+
+  StepThread(WorkerSetup setup) {
+    this.setup = setup;
+    this.listener = Mesh.listen(setup.host());
+    this.thread =
+        new ThreadPoolExecutor(
+            1,
+            1,
+            0,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(QUEUE),
+            work -> new Thread(work, "step-" + setup.worker()));
+  }
+
+  Endpoint endpoint() {
+    return listener.endpoint();
+  }
+
+  <T> CompletableFuture<T> submit(Callable<T> work) {
+    return CompletableFuture.supplyAsync(
+        () -> {
+          try {
+            return work.call();
+          } catch (RuntimeException e) {
+            throw e;
+          } catch (Exception e) {
+            throw new CompletionException(e);
+          }
+        },
+        thread);
+  }
+
+  boolean load(RunSpec spec, Consumer<StateChunks.Receiver> drain) {
+    device = setup.device().apply(spec);
+    StateChunks.Receiver receiver = new StateChunks.Receiver(device);
+    drain.accept(receiver);
+    receiver.finish();
+    return true;
+  }
+
+  boolean meet(Generation generation, List<Seat> roster) {
+    slotBounds = new int[roster.size() + 1];
+    int own = -1;
+    for (int m = 0; m < roster.size(); m++) {
+      Seat seat = roster.get(m);
+      slotBounds[m + 1] = seat.firstSlot() + seat.slots();
+      own = seat.worker().equals(setup.worker()) ? m : own;
+    }
+    exchange = roster.size() == 1 ? new Alone() : listener.connect(roster, generation, own);
+    return true;
+  }
+
+  StepResult compute(StepHeader header, List<SlotBatch> own) {
+    return device.compute(header, own, exchange, slotBounds);
+  }
+
+  long apply(long step) {
+    device.apply(step);
+    return step;
+  }
+
+  Iterator<StateChunk> state() {
+    return StateChunks.read(device);
+  }
+
+  /** Ends waiting work, then closes what this thread owns; returns at once. */
+  @Override
+  public void close() {
+    Exchange open = exchange;
+    if (open != null) {
+      open.close();
+    }
+    listener.close();
+    thread.execute(this::closeDevice);
+    thread.shutdown();
+  }
+
+  /** Waits until everything is closed. */
+  boolean awaitClosed() throws InterruptedException {
+    return thread.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private void closeDevice() {
+    if (device != null) {
+      device.close();
+    }
+  }
+}

@@ -1,0 +1,269 @@
+package org.dunlin.worker.member;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
+import org.apache.pekko.actor.typed.receptionist.ServiceKey;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.stream.javadsl.Sink;
+import org.apache.pekko.stream.javadsl.Source;
+import org.apache.pekko.stream.javadsl.StreamRefs;
+import org.apache.pekko.stream.typed.javadsl.ActorSink;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.message.Seat;
+import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.message.ToCoordinator;
+import org.dunlin.protocol.message.ToWorker;
+
+/**
+ * One worker of a run: finds the coordinator through the receptionist, joins, and carries out what
+ * {@link MemberProtocol} decides. What takes time runs on the {@link StepThread}.
+ *
+ * <p>Stops when it is sent away or cannot go on; the owner of the actor system waits for that.
+ */
+public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
+  /** What reaches this actor. */
+  public sealed interface Command {}
+
+  private record FromCoordinator(ToWorker message) implements Command {}
+
+  private record Coordinators(Set<ActorRef<ToCoordinator>> found) implements Command {}
+
+  private record Fed(FeedItem item, ActorRef<Taken> sender) implements Command {}
+
+  private record FeedOpened(ActorRef<Taken> sender) implements Command {}
+
+  private record FeedEnded() implements Command {}
+
+  private record Happened(MemberEvent event) implements Command {}
+
+  private record Broke(Throwable cause) implements Command {}
+
+  private enum Taken {
+    TAKEN
+  }
+
+  private final WorkerSetup setup;
+  private final StepThread steps;
+  private final MemberProtocol protocol = new MemberProtocol();
+  private final Materializer materializer;
+  private final ActorRef<ToWorker> door;
+  private MemberState state = MemberState.initial();
+  private Optional<ActorRef<ToCoordinator>> coordinator = Optional.empty();
+  private Optional<ToWorker.Welcome> welcome = Optional.empty();
+  private List<Seat> roster = List.of();
+
+  /**
+   * A worker's actor.
+   *
+   * @param key where the coordinator registers
+   */
+  public static Behavior<Command> create(WorkerSetup setup, ServiceKey<ToCoordinator> key) {
+    return Behaviors.setup(context -> new WorkerActor(context, setup, key));
+  }
+
+  private WorkerActor(
+      ActorContext<Command> context, WorkerSetup setup, ServiceKey<ToCoordinator> key) {
+    super(context);
+    this.setup = setup;
+    this.steps = new StepThread(setup);
+    this.materializer = Materializer.createMaterializer(context);
+    this.door = context.messageAdapter(ToWorker.class, FromCoordinator::new);
+    ActorRef<Receptionist.Listing> listing =
+        context.messageAdapter(
+            Receptionist.Listing.class, l -> new Coordinators(l.getServiceInstances(key)));
+    context.getSystem().receptionist().tell(Receptionist.subscribe(key, listing));
+  }
+
+  @Override
+  public Receive<Command> createReceive() {
+    return newReceiveBuilder()
+        .onMessage(Coordinators.class, command -> found(command.found()))
+        .onMessage(FromCoordinator.class, command -> heard(command.message()))
+        .onMessage(FeedOpened.class, command -> taken(command.sender()))
+        .onMessage(Fed.class, command -> fed(command))
+        .onMessage(FeedEnded.class, command -> this)
+        .onMessage(Happened.class, command -> on(command.event()))
+        .onMessage(Broke.class, command -> broke(command.cause()))
+        .onSignal(PostStop.class, signal -> stopped())
+        .build();
+  }
+
+  private Behavior<Command> found(Set<ActorRef<ToCoordinator>> found) {
+    if (coordinator.isEmpty() && !found.isEmpty()) {
+      coordinator = Optional.of(found.iterator().next());
+      tell(
+          new ToCoordinator.Join(
+              setup.worker(),
+              setup.version(),
+              ProcessHandle.current().pid(),
+              steps.endpoint(),
+              door));
+    }
+    return this;
+  }
+
+  private Behavior<Command> heard(ToWorker message) {
+    return switch (message) {
+      case ToWorker.Welcome m -> {
+        if (welcome.isEmpty()) {
+          welcome = Optional.of(m);
+        }
+        yield on(new MemberEvent.Welcomed(m.term()));
+      }
+      case ToWorker.Assign m -> assigned(m);
+      case ToWorker.Commit m -> on(new MemberEvent.Committed(m.term(), m.generation(), m.step()));
+      case ToWorker.Export m -> on(new MemberEvent.StateAsked(m.term(), m.steps()));
+      case ToWorker.Leave m -> on(new MemberEvent.Dismissed(m.term(), m.reason()));
+    };
+  }
+
+  private Behavior<Command> assigned(ToWorker.Assign assign) {
+    Seat own =
+        assign.roster().stream()
+            .filter(seat -> seat.worker().equals(setup.worker()))
+            .findFirst()
+            .orElseThrow();
+    roster = assign.roster();
+    subscribe(assign.feed());
+    return on(
+        new MemberEvent.Assigned(
+            assign.term(), assign.generation(), assign.firstStep(), own.firstSlot(), own.slots()));
+  }
+
+  // One item at a time is under way: the rest waits on the coordinator's side, within its window.
+  private void subscribe(SourceRef<FeedItem> feed) {
+    feed.getSource()
+        .runWith(
+            ActorSink.actorRefWithBackpressure(
+                getContext().getSelf(),
+                (sender, item) -> new Fed(item, sender),
+                FeedOpened::new,
+                Taken.TAKEN,
+                new FeedEnded(),
+                Broke::new),
+            materializer);
+  }
+
+  private Behavior<Command> fed(Fed fed) {
+    taken(fed.sender());
+    return on(new MemberEvent.Fed(fed.item()));
+  }
+
+  private Behavior<Command> taken(ActorRef<Taken> sender) {
+    sender.tell(Taken.TAKEN);
+    return this;
+  }
+
+  private Behavior<Command> broke(Throwable cause) {
+    if (state.phase() == MemberState.Phase.ENDED) {
+      return this;
+    }
+    getContext().getLog().error("worker {} cannot go on", setup.worker(), cause);
+    return on(new MemberEvent.Failed(sentence(cause)));
+  }
+
+  private static String sentence(Throwable cause) {
+    for (Throwable t = cause; t != null; t = t.getCause()) {
+      if (t instanceof Refusal || t instanceof OutOfMemoryError) {
+        return String.valueOf(t.getMessage());
+      }
+    }
+    Throwable root = cause;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    return root.toString();
+  }
+
+  private Behavior<Command> on(MemberEvent event) {
+    MemberProtocol.Decision decision = protocol.next(state, event);
+    state = decision.next();
+    decision.effects().forEach(this::carryOut);
+    return state.phase() == MemberState.Phase.ENDED ? Behaviors.stopped() : this;
+  }
+
+  private void carryOut(MemberEffect effect) {
+    switch (effect) {
+      case MemberEffect.Load e -> load(welcome.orElseThrow());
+      case MemberEffect.TellLoaded e -> tell(new ToCoordinator.Loaded(setup.worker(), e.term()));
+      case MemberEffect.Meet e -> meet(e);
+      case MemberEffect.Compute e ->
+          onStepThread(
+              () -> steps.compute(e.header(), e.own()),
+              (StepResult result) -> new MemberEvent.Computed(e.generation(), result));
+      case MemberEffect.TellPrepared e ->
+          tell(new ToCoordinator.Prepared(setup.worker(), e.term(), e.generation(), e.result()));
+      case MemberEffect.Apply e ->
+          onStepThread(() -> steps.apply(e.step()), (Long step) -> new MemberEvent.Applied(step));
+      case MemberEffect.Offer e -> offer(e);
+      case MemberEffect.TellBroken e ->
+          tell(new ToCoordinator.Broken(setup.worker(), e.sentence()));
+      case MemberEffect.Stop e ->
+          getContext().getLog().info("worker {} ends: {}", setup.worker(), e.reason());
+      case MemberEffect.Discard e ->
+          getContext().getLog().debug("dropped {}: {}", e.event(), e.why());
+    }
+  }
+
+  private void load(ToWorker.Welcome run) {
+    onStepThread(
+        () -> steps.load(run.spec(), receiver -> drain(run.state(), receiver)),
+        (Boolean loaded) -> new MemberEvent.StateLoaded());
+  }
+
+  // Runs on the step thread, which may wait; the stream runs on the system's dispatcher.
+  private void drain(SourceRef<StateChunk> state, StateChunks.Receiver receiver) {
+    state
+        .getSource()
+        .runWith(Sink.foreach(receiver::accept), materializer)
+        .toCompletableFuture()
+        .join();
+  }
+
+  private void meet(MemberEffect.Meet meet) {
+    List<Seat> members = roster;
+    onStepThread(
+        () -> steps.meet(meet.generation(), members),
+        (Boolean met) -> new MemberEvent.Met(meet.generation()));
+  }
+
+  private void offer(MemberEffect.Offer offer) {
+    Iterator<StateChunk> chunks = steps.state();
+    SourceRef<StateChunk> source =
+        Source.fromIterator(() -> chunks).runWith(StreamRefs.sourceRef(), materializer);
+    tell(new ToCoordinator.Offered(setup.worker(), offer.term(), offer.steps(), source));
+  }
+
+  private <T> void onStepThread(Callable<T> work, Function<T, MemberEvent> then) {
+    CompletableFuture<T> done = steps.submit(work);
+    getContext()
+        .pipeToSelf(
+            done,
+            (result, error) -> error == null ? new Happened(then.apply(result)) : new Broke(error));
+  }
+
+  private void tell(ToCoordinator message) {
+    coordinator.ifPresent(ref -> ref.tell(message));
+  }
+
+  private Behavior<Command> stopped() {
+    steps.close();
+    return this;
+  }
+}

@@ -1,0 +1,16 @@
+package org.dunlin.worker.member;
+
+import java.util.function.Function;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.run.RunSpec;
+
+/**
+ * What a worker brings along; everything else comes from the coordinator.
+ *
+ * @param worker who it is
+ * @param version of its Dunlin
+ * @param host name or address under which its peers reach its data plane
+ * @param device makes the device that it trains a run on; called once, on the step thread
+ */
+public record WorkerSetup(
+    WorkerId worker, String version, String host, Function<RunSpec, Device> device) {}
