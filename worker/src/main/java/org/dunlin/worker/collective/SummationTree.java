@@ -43,6 +43,12 @@ public final class SummationTree {
     return slots + slot;
   }
 
+  /** The first slot below a node. */
+  public int firstSlot(int node) {
+    return (node << (Integer.numberOfLeadingZeros(node) - Integer.numberOfLeadingZeros(slots)))
+        - slots;
+  }
+
   /** Whether any slot below this node holds something. */
   public boolean isPresent(int node) {
     return present.get(node);

@@ -1,0 +1,61 @@
+package org.dunlin.worker.step;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.nio.FloatBuffer;
+import java.util.List;
+import org.dunlin.data.state.Segment;
+import org.dunlin.worker.engine.Block;
+import org.dunlin.worker.engine.Module;
+
+/** Gradients of all parameters but the word embedding, as one buffer and as arrays. */
+final class GradientBlock {
+  private final Block block;
+  private final int floats;
+  private final NDArray[] arrays;
+
+  /**
+   * @param manager owns the arrays
+   * @param segments without the word embedding's
+   */
+  GradientBlock(NDManager manager, List<Segment> segments) {
+    this.floats = floats(segments);
+    this.block = new Block(floats);
+    this.arrays = new NDArray[segments.size()];
+    long at = 0;
+    for (int s = 0; s < arrays.length; s++) {
+      long[] shape = segments.get(s).tensor().shape().stream().mapToLong(Long::longValue).toArray();
+      arrays[s] = Module.list("g", block.array(manager, at, shape));
+      at += Block.align(segments.get(s).tensor().elements());
+    }
+  }
+
+  private static int floats(List<Segment> segments) {
+    long sum = 0;
+    for (Segment segment : segments) {
+      sum += Block.align(segment.tensor().elements());
+    }
+    return Math.toIntExact(sum);
+  }
+
+  /** The whole block, gaps between segments included: they are always 0. */
+  FloatBuffer values() {
+    return block.floats(0, floats);
+  }
+
+  int floats() {
+    return floats;
+  }
+
+  NDArray[] arrays() {
+    return arrays.clone();
+  }
+
+  NDArray array(int segment) {
+    return arrays[segment];
+  }
+
+  java.nio.ByteBuffer bytes() {
+    return block.bytes(0, floats);
+  }
+}

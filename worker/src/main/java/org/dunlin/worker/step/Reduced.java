@@ -1,0 +1,107 @@
+package org.dunlin.worker.step;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import java.util.zip.CRC32C;
+import org.dunlin.data.state.StateLayout;
+import org.dunlin.worker.collective.PartialRows;
+import org.dunlin.worker.engine.Block;
+import org.dunlin.worker.engine.ComputeThreads;
+import org.dunlin.worker.engine.Module;
+
+/**
+ * The reduced gradient of the step in flight: dense for all parameters but the word embedding,
+ * whose touched rows lie in a table that is 0 elsewhere, because AdamW moves all of its rows.
+ */
+final class Reduced {
+  private final GradientBlock dense;
+  private final Block wordBlock;
+  private final NDArray[] gradients;
+  private final int width;
+  private int[] rows = {};
+
+  Reduced(NDManager manager, StateLayout layout) {
+    this.dense = new GradientBlock(manager, layout.segments().subList(1, layout.segments().size()));
+    long vocabulary = layout.segments().get(0).tensor().shape().get(0);
+    this.width = layout.segments().get(0).tensor().shape().get(1).intValue();
+    this.wordBlock = new Block(vocabulary * width);
+    this.gradients = new NDArray[layout.segments().size()];
+    gradients[0] = Module.list("g", wordBlock.array(manager, 0, vocabulary, width));
+    System.arraycopy(dense.arrays(), 0, gradients, 1, gradients.length - 1);
+  }
+
+  /** Where the dense part is reduced into. */
+  FloatBuffer denseValues() {
+    return dense.values();
+  }
+
+  /** By segment. */
+  NDArray[] gradients() {
+    return gradients;
+  }
+
+  /** Replaces the touched rows of the step before by this step's. */
+  void setRows(PartialRows reduced) {
+    float[] zeros = new float[width];
+    for (int row : rows) {
+      row(row).put(zeros);
+    }
+    rows = reduced.rows();
+    for (int r = 0; r < rows.length; r++) {
+      row(rows[r]).put(0, reduced.values(), reduced.values().position() + r * width, width);
+    }
+  }
+
+  private FloatBuffer row(int row) {
+    return wordBlock.floats((long) row * width, width);
+  }
+
+  /**
+   * The L2 norm of the whole gradient: in double precision, segment by segment ascending, the word
+   * embedding's rows first and ascending (design section 8, rule 2).
+   */
+  double norm(ComputeThreads threads, NDManager manager) {
+    double sum = 0;
+    for (int row : rows) {
+      FloatBuffer values = row(row);
+      double ofRow = 0;
+      for (int i = 0; i < width; i++) {
+        double value = values.get(i);
+        ofRow += value * value;
+      }
+      sum += ofRow;
+    }
+    double[] norms =
+        threads
+            .run(
+                java.util.List.<ComputeThreads.Work<double[]>>of(
+                    module -> segmentNorms(module, manager)))
+            .get(0);
+    for (double norm : norms) {
+      sum += norm * norm;
+    }
+    return StrictMath.sqrt(sum);
+  }
+
+  private double[] segmentNorms(Module module, NDManager manager) {
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray[] arguments = new NDArray[gradients.length];
+      arguments[0] = scope.create(1L);
+      System.arraycopy(gradients, 1, arguments, 1, gradients.length - 1);
+      return module.run("norms", scope, arguments).get(0).toDoubleArray();
+    }
+  }
+
+  /** CRC32C of the gradient's bytes, in the same order, and of a scalar. */
+  long checksum(double scalar) {
+    CRC32C crc = new CRC32C();
+    for (int row : rows) {
+      crc.update(wordBlock.bytes((long) row * width, width));
+    }
+    crc.update(dense.bytes());
+    crc.update(ByteBuffer.allocate(Double.BYTES).putLong(Double.doubleToLongBits(scalar)).flip());
+    return crc.getValue();
+  }
+}

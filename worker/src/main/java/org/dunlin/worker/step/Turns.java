@@ -1,0 +1,34 @@
+package org.dunlin.worker.step;
+
+/**
+ * Lets threads do something in a fixed order: piece 0 first, then 1, and so on. Pieces are begun in
+ * their order, so whoever waits waits for a piece that is under way.
+ */
+final class Turns {
+  private int next;
+  private boolean broken;
+
+  /** Runs an action when all pieces before this one have had their turn. */
+  synchronized void take(int piece, Runnable action) {
+    while (next < piece && !broken) {
+      try {
+        wait();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IllegalStateException("interrupted while waiting for piece " + next, e);
+      }
+    }
+    if (broken) {
+      throw new IllegalStateException("an earlier piece failed");
+    }
+    action.run();
+    next++;
+    notifyAll();
+  }
+
+  /** Lets everyone who waits fail: a piece will never come. */
+  synchronized void breakOff() {
+    broken = true;
+    notifyAll();
+  }
+}
