@@ -211,18 +211,22 @@ public final class StepCompute implements Device {
       Exchange exchange) {
     TreeFold<GradientBlock> dense = new TreeFold<>(tree, this::add);
     TreeFold<PartialRows> rows = Rows.folding(tree);
-    List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
-    for (SlotWork slot : slots) {
-      for (int m = 0; m < slot.microBatches(); m++) {
-        int number = m;
-        work.add(module -> backward(module, step, slot, number, tree, dense, rows));
-      }
-    }
-    threads.run(work);
+    SlotOrder order = new SlotOrder(slots);
+    threads.run(
+        () ->
+            order
+                .next()
+                .map(
+                    piece ->
+                        module -> {
+                          backward(module, step, piece.slot(), piece.number(), tree, dense, rows);
+                          order.done(piece);
+                          return true;
+                        }));
     reduce(header, tree, dense, rows, exchange);
   }
 
-  private boolean backward(
+  private void backward(
       Module module,
       NDManager step,
       SlotWork slot,
@@ -255,7 +259,6 @@ public final class StepCompute implements Device {
         rows.add(leaf, touched);
       }
     }
-    return true;
   }
 
   private GradientBlock add(GradientBlock left, GradientBlock right) {
