@@ -1,7 +1,9 @@
 package org.dunlin.conf.settings;
 
+import com.typesafe.config.ConfigException;
 import java.util.Map;
 import java.util.Optional;
+import org.dunlin.protocol.Refusal;
 
 /** Keys that have a flag of their own; a refusal names it. */
 public final class Flags {
@@ -38,5 +40,24 @@ public final class Flags {
         .filter(flag -> flag.getValue().equals(key))
         .map(Map.Entry::getKey)
         .findFirst();
+  }
+
+  /** What a flag's key is if nobody sets it; absent where the default needs words. */
+  public static Optional<String> defaultValue(String flag) {
+    return Optional.ofNullable(KEYS.get(flag))
+        .filter(key -> Layers.reference().getValue(key).unwrapped() instanceof Number)
+        .map(key -> Layers.reference().getString(key));
+  }
+
+  /** What {@code --set key=text} means: a list if it is written as one, else the text itself. */
+  public static Object value(String text) {
+    if (!text.startsWith("[")) {
+      return text;
+    }
+    try {
+      return Layers.parse("list = " + text).getList("list").unwrapped();
+    } catch (ConfigException e) {
+      throw Refusal.usage("--set: " + text + " (expected: a list as [\"a\", \"b\"])");
+    }
   }
 }
