@@ -2,6 +2,7 @@ package org.dunlin.conf.command;
 
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
+import org.dunlin.conf.launch.Training;
 import org.dunlin.protocol.Refusal;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -64,8 +65,6 @@ public final class Dunlin implements Callable<Integer> {
             .addSubcommand(new QuickstartCommand(actions.quickstart()))
             .addSubcommand(new EmbedCommand(actions.embed()))
             .addSubcommand(new ConfigCommand())
-            .addSubcommand("coordinator", new ChildCommand(actions.coordinator()))
-            .addSubcommand("worker", new ChildCommand(actions.worker()))
             .setOut(out)
             .setErr(err)
             .setParameterExceptionHandler(endings::wrongArguments)
@@ -85,11 +84,9 @@ public final class Dunlin implements Callable<Integer> {
 
   private static Actions actions() {
     return new Actions(
-        settings -> missing("train"),
+        Training::run,
         (task, settings) -> missing("quickstart"),
-        (model, texts, vectors) -> missing("embed"),
-        arguments -> missing("coordinator"),
-        arguments -> missing("worker"));
+        (model, texts, vectors) -> missing("embed"));
   }
 
   private static int missing(String command) {
