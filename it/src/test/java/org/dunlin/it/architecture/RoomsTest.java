@@ -106,8 +106,8 @@ class RoomsTest {
                   "are a pure core",
                   type ->
                       PURE.stream().anyMatch(room -> (type.getPackageName() + ".").startsWith(room))
-                          || type.getSimpleName().startsWith("Member")
-                              && type.getPackageName().equals("org.dunlin.worker.member")))
+                          || (type.getSimpleName().startsWith("Member")
+                              && type.getPackageName().equals("org.dunlin.worker.member"))))
           .should()
           .callMethodWhere(
               DescribedPredicate.describe(

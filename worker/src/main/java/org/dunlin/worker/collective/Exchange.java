@@ -14,10 +14,30 @@ public interface Exchange extends AutoCloseable {
 
   /** What a transfer carries; a frame of another kind, step or generation is never mixed in. */
   enum Kind {
-    EMBEDDINGS,
-    EMBEDDING_GRADIENTS,
-    GRADIENTS,
-    EMBEDDING_ROWS
+    EMBEDDINGS(1),
+    EMBEDDING_GRADIENTS(2),
+    GRADIENTS(3),
+    EMBEDDING_ROWS(4);
+
+    private final int code;
+
+    Kind(int code) {
+      this.code = code;
+    }
+
+    /** Its number on the wire. */
+    int code() {
+      return code;
+    }
+
+    static Kind of(int code) {
+      for (Kind kind : values()) {
+        if (kind.code == code) {
+          return kind;
+        }
+      }
+      throw new IllegalStateException("kind of transfer: " + code + " (expected: 1 to 4)");
+    }
   }
 
   /** This member's place among the members, from 0. */

@@ -6,6 +6,11 @@ import java.nio.FloatBuffer;
 final class Sums {
   private Sums() {}
 
+  /** A fold of blocks in place: sums go into the left ones. */
+  static TreeFold<FloatBuffer> folding(SummationTree tree) {
+    return new TreeFold<>(tree, Sums::addInto);
+  }
+
   /** {@code left[i] += right[i]}. */
   static FloatBuffer addInto(FloatBuffer left, FloatBuffer right) {
     int size = left.remaining();

@@ -59,6 +59,15 @@ public final class TreeFold<B> {
     return Optional.ofNullable(waiting.get(1));
   }
 
+  /** The root's block; all present leaves must have come. */
+  public B whole() {
+    return root()
+        .orElseThrow(
+            () ->
+                new IllegalStateException(
+                    "summed nodes: " + waiting.keySet() + " (expected: all slots, node 1)"));
+  }
+
   /** What waits for a sibling that is not here, ascending by first slot. */
   public List<Folded<B>> partials() {
     List<Folded<B>> partials = new ArrayList<>();

@@ -1,0 +1,108 @@
+package org.dunlin.data.feed;
+
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.util.concurrent.CompletionException;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.stream.javadsl.Source;
+import org.dunlin.data.plan.EpochPlan;
+import org.dunlin.data.samples.SampleFiles;
+import org.dunlin.data.tokens.Tokenizer;
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.RunSpec;
+
+/**
+ * The steps of a run as a stream with backpressure: equal runs and files give equal streams.
+ *
+ * <p>{@code Feed.batches(samples, tokenizer, spec).runWith(sink, system)}. Files and tokenizer must
+ * stay open until the stream has ended. Each materialization reads for itself, with threads of its
+ * own. What is wrong with the data fails the stream with a {@link org.dunlin.protocol.Refusal}.
+ */
+public final class Feed {
+  /**
+   * Windows that are read while the steps of the one before are sent out. So two windows' tokens
+   * are in memory, one for training and one that is ready when it ends.
+   */
+  private static final int WINDOWS_AHEAD = 1;
+
+  private Feed() {}
+
+  /** Steps 0 to {@code spec.steps() - 1}, over as many epochs as they take. */
+  public static Source<StepBatch, NotUsed> batches(
+      SampleFiles samples, Tokenizer tokenizer, RunSpec spec) {
+    BatchSpec batch = spec.batch();
+    return Source.lazySource(
+            () -> {
+              samples.requireNegatives(batch.groupSize());
+              WindowReader reader = new WindowReader(samples, tokenizer, batch);
+              return Source.fromIterator(() -> Window.endless(spec.seed(), samples.count(), batch))
+                  .mapAsync(WINDOWS_AHEAD, reader::read)
+                  .mapConcat(steps -> steps)
+                  .zipWithIndex()
+                  .map(step -> step.first().cut(step.second(), batch))
+                  .take(spec.steps())
+                  .mapError(CompletionException.class, Feed::cause)
+                  .watchTermination(
+                      (none, end) -> {
+                        end.whenComplete((done, failure) -> reader.close());
+                        return none;
+                      });
+            })
+        .mapMaterializedValue(started -> NotUsed.getInstance());
+  }
+
+  /**
+   * How many steps a number of epochs takes.
+   *
+   * <p>A batch of {@code batch.size} pairs gives {@code ceil(rows / pairs)} steps an epoch. With
+   * {@code batch.tokens} every epoch is planned, for which its texts are tokenized: that takes as
+   * long as feeding them. A fraction of an epoch is that fraction of its steps, rounded up.
+   *
+   * @param epochs greater than 0
+   */
+  public static long steps(
+      SampleFiles samples, Tokenizer tokenizer, BatchSpec batch, long seed, double epochs) {
+    if (!(epochs > 0 && epochs <= Integer.MAX_VALUE)) {
+      throw new IllegalArgumentException("train.epochs: " + epochs + " (expected: > 0)");
+    }
+    samples.requireNegatives(batch.groupSize());
+    int whole = (int) epochs;
+    // In decimals: as doubles, 0.7 of 10 steps are more than 7.
+    BigDecimal fraction = BigDecimal.valueOf(epochs).subtract(BigDecimal.valueOf(whole));
+    if (batch.tokens() == 0) {
+      long steps = ((long) samples.count() + batch.pairs() - 1) / batch.pairs();
+      return whole * steps + share(fraction, steps);
+    }
+    try (WindowReader reader = new WindowReader(samples, tokenizer, batch)) {
+      long steps = 0;
+      for (int epoch = 0; epoch < epochs; epoch++) {
+        long planned = plan(reader, new EpochPlan(seed, epoch, samples.count(), batch));
+        steps += epoch < whole ? planned : share(fraction, planned);
+      }
+      return steps;
+    }
+  }
+
+  private static long plan(WindowReader reader, EpochPlan epoch) {
+    long steps = 0;
+    for (int window = 0; window < epoch.windows(); window++) {
+      try {
+        steps += reader.read(new Window(epoch, window)).join().size();
+      } catch (CompletionException e) {
+        throw e.getCause() instanceof RuntimeException cause ? cause : e;
+      }
+    }
+    return steps;
+  }
+
+  private static long share(BigDecimal fraction, long steps) {
+    return fraction
+        .multiply(BigDecimal.valueOf(steps))
+        .setScale(0, RoundingMode.CEILING)
+        .longValueExact();
+  }
+
+  private static Throwable cause(CompletionException e) {
+    return e.getCause() == null ? e : e.getCause();
+  }
+}

@@ -1,0 +1,67 @@
+package org.dunlin.data.feed;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.dunlin.data.plan.MicroBatchCut;
+import org.dunlin.data.plan.SlotCut;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.run.BatchSpec;
+
+/**
+ * The samples of one global batch, before it is a step with a number, slots and micro-batches.
+ *
+ * @param epoch from 0
+ * @param samples in the batch's order
+ */
+record StepRows(int epoch, List<TokenizedSample> samples) {
+
+  StepBatch cut(long step, BatchSpec batch) {
+    int[] firstQuery = SlotCut.firstQueries(samples.size(), batch.slots());
+    List<SlotBatch> slots = new ArrayList<>();
+    for (int slot = 0; slot < batch.slots(); slot++) {
+      if (firstQuery[slot] < firstQuery[slot + 1]) {
+        slots.add(slot(step, slot, firstQuery, batch));
+      }
+    }
+    return new StepBatch(
+        new StepHeader(
+            step,
+            epoch,
+            batch.groupSize(),
+            firstQuery,
+            samples.stream().mapToLong(TokenizedSample::id).toArray(),
+            samples.stream().flatMapToLong(s -> Arrays.stream(s.passageHashes())).toArray(),
+            samples.stream().mapToLong(TokenizedSample::tokens).sum(),
+            slots.stream().mapToLong(StepRows::paddedTokens).sum()),
+        List.copyOf(slots));
+  }
+
+  private SlotBatch slot(long step, int slot, int[] firstQuery, BatchSpec batch) {
+    List<TokenizedSample> own = samples.subList(firstQuery[slot], firstQuery[slot + 1]);
+    int[][] rows =
+        Stream.concat(
+                own.stream().map(TokenizedSample::query),
+                own.stream().flatMap(sample -> Arrays.stream(sample.passages())))
+            .toArray(int[][]::new);
+    int[] lengths = Arrays.stream(rows).mapToInt(row -> row.length).toArray();
+    return new SlotBatch(
+        step,
+        slot,
+        firstQuery[slot],
+        own.size(),
+        batch.groupSize(),
+        rows,
+        MicroBatchCut.cut(lengths, batch.microBatchTokens(), batch.padMultiple()),
+        batch.padMultiple());
+  }
+
+  private static long paddedTokens(SlotBatch slot) {
+    return IntStream.range(0, slot.microBatches().length)
+        .mapToLong(number -> (long) slot.microBatches()[number].length * slot.paddedTokens(number))
+        .sum();
+  }
+}

@@ -1,0 +1,60 @@
+package org.dunlin.data.feed;
+
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import org.dunlin.data.plan.EpochPlan;
+import org.dunlin.protocol.run.BatchSpec;
+
+/**
+ * The rows that are sorted by length together: a part of one epoch, never of two.
+ *
+ * @param plan of its epoch
+ * @param number within the epoch, from 0
+ */
+record Window(EpochPlan plan, int number) {
+
+  /**
+   * All windows of epoch after epoch, without an end. One epoch's order is kept, or two where they
+   * meet.
+   */
+  static Iterator<Window> endless(long seed, int rows, BatchSpec batch) {
+    return new Iterator<>() {
+      private Window next = new Window(new EpochPlan(seed, 0, rows, batch), 0);
+
+      @Override
+      public boolean hasNext() {
+        return true;
+      }
+
+      @Override
+      public Window next() {
+        Window window = next;
+        EpochPlan plan = window.plan();
+        next =
+            window.number() + 1 < plan.windows()
+                ? new Window(plan, window.number() + 1)
+                : new Window(new EpochPlan(seed, Math.addExact(plan.epoch(), 1), rows, batch), 0);
+        return window;
+      }
+    };
+  }
+
+  int[] rows() {
+    return plan.window(number);
+  }
+
+  /**
+   * The global batches of this window.
+   *
+   * @param samples of {@link #rows}, in their order
+   */
+  List<StepRows> steps(List<TokenizedSample> samples) {
+    int[] tokens = samples.stream().mapToInt(TokenizedSample::tokens).toArray();
+    return plan.batches(number, tokens).stream()
+        .map(
+            places ->
+                new StepRows(plan.epoch(), Arrays.stream(places).mapToObj(samples::get).toList()))
+        .toList();
+  }
+}

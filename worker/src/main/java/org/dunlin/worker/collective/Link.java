@@ -1,0 +1,142 @@
+package org.dunlin.worker.collective;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.SocketChannel;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import java.util.function.Consumer;
+import org.dunlin.protocol.WorkerId;
+
+/**
+ * The connection to one peer: what is still to be sent, and what is expected, in order. Never
+ * blocks; one thread moves it.
+ *
+ * <p>Words pass through a frame's buffer of direct memory in each direction: float buffers cannot
+ * be given to a socket, and a copy within the cache costs little beside the kernel's.
+ */
+final class Link {
+  /**
+   * A frame and its words.
+   *
+   * @param words fills a buffer of exactly the frame's length, or takes what is in it
+   */
+  record Piece(Frame frame, Consumer<ByteBuffer> words) {}
+
+  private final int member;
+  private final WorkerId peer;
+  private final SocketChannel channel;
+  private final SelectionKey key;
+  private final Queue<Piece> outgoing = new ArrayDeque<>();
+  private final Queue<Piece> incoming = new ArrayDeque<>();
+  private final ByteBuffer out = buffer().limit(0);
+  private final ByteBuffer in = buffer();
+  private boolean framed;
+
+  /**
+   * @param member the peer's number
+   * @param channel connected; this link's owner closes it
+   */
+  Link(int member, WorkerId peer, SocketChannel channel, Selector selector) throws IOException {
+    this.member = member;
+    this.peer = peer;
+    this.channel = channel;
+    channel.configureBlocking(false);
+    this.key = channel.register(selector, 0, this);
+  }
+
+  private static ByteBuffer buffer() {
+    return ByteBuffer.allocateDirect(Frame.BYTES + Frame.MOST_WORDS * Integer.BYTES)
+        .order(ByteOrder.nativeOrder());
+  }
+
+  int member() {
+    return member;
+  }
+
+  WorkerId peer() {
+    return peer;
+  }
+
+  SocketChannel channel() {
+    return channel;
+  }
+
+  void send(Piece piece) {
+    outgoing.add(piece);
+  }
+
+  void expect(Piece piece) {
+    incoming.add(piece);
+  }
+
+  boolean isSending() {
+    return out.hasRemaining() || !outgoing.isEmpty();
+  }
+
+  boolean isReceiving() {
+    return !incoming.isEmpty();
+  }
+
+  /** Asks the selector for what this link waits for. */
+  void awaitTurn() {
+    key.interestOps(
+        (isSending() ? SelectionKey.OP_WRITE : 0) | (isReceiving() ? SelectionKey.OP_READ : 0));
+  }
+
+  /** Sends and receives what the socket takes and has. */
+  void move() throws IOException {
+    int ready = key.readyOps();
+    if ((ready & SelectionKey.OP_WRITE) != 0) {
+      write();
+    }
+    if ((ready & SelectionKey.OP_READ) != 0) {
+      read();
+    }
+  }
+
+  private void write() throws IOException {
+    if (!out.hasRemaining()) {
+      Piece piece = outgoing.remove();
+      out.clear();
+      piece.frame().write(out);
+      piece.words().accept(words(out, piece.frame().length()));
+      out.position(0).limit(bytes(piece.frame().length()));
+    }
+    channel.write(out);
+  }
+
+  private void read() throws IOException {
+    Piece piece = incoming.element();
+    if (!framed) {
+      in.limit(bytes(Math.max(0, piece.frame().length())));
+    }
+    if (channel.read(in) < 0) {
+      throw new EOFException("end of stream");
+    }
+    if (!framed && in.position() >= Frame.BYTES) {
+      Frame arrived = Frame.read(in);
+      piece.frame().check(arrived);
+      in.limit(bytes(arrived.length()));
+      framed = true;
+    }
+    if (framed && !in.hasRemaining()) {
+      incoming.remove();
+      piece.words().accept(words(in, in.limit() / Integer.BYTES - bytes(0) / Integer.BYTES));
+      in.clear();
+      framed = false;
+    }
+  }
+
+  private static int bytes(int words) {
+    return Frame.BYTES + words * Integer.BYTES;
+  }
+
+  private static ByteBuffer words(ByteBuffer frame, int words) {
+    return frame.slice(Frame.BYTES, words * Integer.BYTES).order(ByteOrder.nativeOrder());
+  }
+}
