@@ -1,6 +1,6 @@
 package org.dunlin.protocol.batch;
 
-import org.dunlin.protocol.message.OnWire;
+import org.dunlin.protocol.OnWire;
 
 /** An element of the stream from the coordinator to a worker: a header, then its slots' batches. */
 public sealed interface FeedItem extends OnWire permits StepHeader, SlotBatch {

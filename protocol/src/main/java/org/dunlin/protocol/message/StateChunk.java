@@ -1,6 +1,7 @@
 package org.dunlin.protocol.message;
 
 import java.nio.ByteBuffer;
+import org.dunlin.protocol.OnWire;
 
 /**
  * A piece of one tensor's values on its way between coordinator and worker.

@@ -3,6 +3,7 @@ package org.dunlin.protocol.message;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.stream.SourceRef;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.OnWire;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 

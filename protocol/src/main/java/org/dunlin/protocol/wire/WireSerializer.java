@@ -10,7 +10,7 @@ import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.StreamRefResolver;
-import org.dunlin.protocol.message.OnWire;
+import org.dunlin.protocol.OnWire;
 import org.dunlin.protocol.message.ToWorker;
 
 /**

@@ -23,22 +23,20 @@ public final class Alone implements Exchange {
       long step,
       Kind kind,
       SummationTree tree,
-      List<Partial> partials,
+      List<Partial<FloatBuffer>> partials,
       int[] bounds,
       FloatBuffer sum) {
-    sum.put(sum.position(), root(tree, partials), 0, bounds[1]);
-  }
-
-  private static FloatBuffer root(SummationTree tree, List<Partial> partials) {
-    TreeFold<FloatBuffer> fold = new TreeFold<>(tree, Sums::addInto);
-    partials.forEach(partial -> fold.add(partial.node(), partial.values()));
-    return fold.root().orElseThrow();
+    TreeFold<FloatBuffer> fold = Sums.folding(tree);
+    partials.forEach(fold::add);
+    sum.put(bounds[0], fold.whole(), bounds[0], bounds[1] - bounds[0]);
   }
 
   @Override
-  public PartialRows allReduceRows(
-      long step, Kind kind, SummationTree tree, List<PartialRows> partials, int width) {
-    return Rows.fold(tree, partials);
+  public RowSet allReduceRows(
+      long step, Kind kind, SummationTree tree, List<Partial<RowSet>> partials, int width) {
+    TreeFold<RowSet> fold = RowSet.folding(tree);
+    partials.forEach(fold::add);
+    return fold.whole();
   }
 
   @Override

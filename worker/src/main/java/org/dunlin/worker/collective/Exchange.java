@@ -49,8 +49,8 @@ public interface Exchange extends AutoCloseable {
   /**
    * Fills the whole block from everyone's part.
    *
-   * @param whole member m's part lies from {@code bounds[m]} to {@code bounds[m + 1]}; the own part
-   *     is filled on entry, all of it on return
+   * @param whole from position 0: member m's part lies from {@code bounds[m]} to {@code bounds[m +
+   *     1]}; the own part is filled on entry, all of it on return
    */
   void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds);
 
@@ -58,8 +58,8 @@ public interface Exchange extends AutoCloseable {
    * Sums everyone's partials in the fixed tree and gives each member its part of the sum.
    *
    * @param tree of the step: which slots are absent
-   * @param partials this member's sums over complete subtrees, disjoint, ascending by first slot;
-   *     may be overwritten
+   * @param partials this member's sums over complete subtrees, disjoint, each from position 0 to
+   *     the end of the last part; may be overwritten
    * @param bounds of the members' parts, as in {@link #allGather}
    * @param sum where the own part is written, from {@code bounds[member]} to {@code bounds[member +
    *     1]}; the rest is left as it is
@@ -68,13 +68,13 @@ public interface Exchange extends AutoCloseable {
       long step,
       Kind kind,
       SummationTree tree,
-      List<Partial> partials,
+      List<Partial<FloatBuffer>> partials,
       int[] bounds,
       FloatBuffer sum);
 
-  /** Sums everyone's rows in the fixed tree; every member gets the whole sum, node 1. */
-  PartialRows allReduceRows(
-      long step, Kind kind, SummationTree tree, List<PartialRows> partials, int width);
+  /** Sums everyone's rows in the fixed tree; every member gets the whole sum. */
+  RowSet allReduceRows(
+      long step, Kind kind, SummationTree tree, List<Partial<RowSet>> partials, int width);
 
   @Override
   void close();

@@ -35,7 +35,8 @@ final class Link {
   private final Queue<Piece> incoming = new ArrayDeque<>();
   private final ByteBuffer out = buffer().limit(0);
   private final ByteBuffer in = buffer();
-  private boolean framed;
+  private boolean framed; // the head of the frame under way is here and as expected
+  private int length; // of that frame, in words
 
   /**
    * @param member the peer's number
@@ -82,10 +83,13 @@ final class Link {
     return !incoming.isEmpty();
   }
 
-  /** Asks the selector for what this link waits for. */
+  /**
+   * Asks the selector for what this link waits for. The next frame's head is read even before it is
+   * expected: a peer that dies meanwhile is seen at once.
+   */
   void awaitTurn() {
-    key.interestOps(
-        (isSending() ? SelectionKey.OP_WRITE : 0) | (isReceiving() ? SelectionKey.OP_READ : 0));
+    boolean reads = isReceiving() || in.position() < Frame.BYTES;
+    key.interestOps((isSending() ? SelectionKey.OP_WRITE : 0) | (reads ? SelectionKey.OP_READ : 0));
   }
 
   /** Sends and receives what the socket takes and has. */
@@ -111,22 +115,31 @@ final class Link {
   }
 
   private void read() throws IOException {
-    Piece piece = incoming.element();
     if (!framed) {
-      in.limit(bytes(Math.max(0, piece.frame().length())));
+      in.limit(bytes(isReceiving() ? Math.max(0, incoming.element().frame().length()) : 0));
     }
     if (channel.read(in) < 0) {
       throw new EOFException("end of stream");
     }
-    if (!framed && in.position() >= Frame.BYTES) {
+    take();
+  }
+
+  /** Hands over the frame under way if it is expected and whole. */
+  void take() {
+    if (!isReceiving() || in.position() < Frame.BYTES) {
+      return;
+    }
+    Piece piece = incoming.element();
+    if (!framed) {
       Frame arrived = Frame.read(in);
       piece.frame().check(arrived);
-      in.limit(bytes(arrived.length()));
+      length = arrived.length();
+      in.limit(bytes(length));
       framed = true;
     }
-    if (framed && !in.hasRemaining()) {
+    if (!in.hasRemaining()) {
       incoming.remove();
-      piece.words().accept(words(in, in.limit() / Integer.BYTES - bytes(0) / Integer.BYTES));
+      piece.words().accept(words(in, length));
       in.clear();
       framed = false;
     }

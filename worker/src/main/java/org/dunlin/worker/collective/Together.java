@@ -24,8 +24,9 @@ import org.dunlin.protocol.message.Seat;
  *
  * <p>The calling thread itself sends and receives, whichever socket is ready, so all may send large
  * blocks at once; it needs no other thread. It waits as long as the peers live: a peer that hangs
- * is the coordinator's to judge, who has this exchange closed. After a failure only {@link #close}
- * is of use, and the peers wait until it is called.
+ * is the coordinator's to judge, who has this exchange closed. A connection that ends while this
+ * member is in a collective is a death, so members close only when none is in one any more. After a
+ * failure only {@link #close} is of use, and the peers may wait until it is called.
  */
 final class Together implements Exchange {
   private final Generation generation;
@@ -89,7 +90,7 @@ final class Together implements Exchange {
       long step,
       Kind kind,
       SummationTree tree,
-      List<Partial> partials,
+      List<Partial<FloatBuffer>> partials,
       int[] bounds,
       FloatBuffer sum) {
     int[] nodes = partials.stream().mapToInt(Partial::node).toArray();
@@ -97,9 +98,9 @@ final class Together implements Exchange {
     for (Link link : links) {
       for (int chunk = bounds[link.member()]; chunk < bounds[link.member() + 1]; ) {
         int end = Math.min(bounds[link.member() + 1], chunk + Frame.MOST_WORDS);
-        for (Partial partial : partials) {
+        for (Partial<FloatBuffer> partial : partials) {
           Frame frame = new Frame(kind, step, partial.node(), chunk, end - chunk);
-          send(link, frame, partial.values());
+          send(link, frame, partial.block());
         }
         chunk = end;
       }
@@ -107,8 +108,8 @@ final class Together implements Exchange {
     for (int chunk = bounds[member]; chunk < bounds[member + 1]; ) {
       int length = Math.min(bounds[member + 1] - chunk, Frame.MOST_WORDS);
       TreeFold<FloatBuffer> fold = Sums.folding(tree);
-      for (Partial partial : partials) {
-        fold.add(partial.node(), partial.values().slice(chunk, length));
+      for (Partial<FloatBuffer> partial : partials) {
+        fold.add(new Partial<>(partial.node(), partial.block().slice(chunk, length)));
       }
       int used = 0;
       for (Link link : links) {
@@ -119,7 +120,7 @@ final class Together implements Exchange {
                   new Frame(kind, step, node, chunk, length),
                   words -> {
                     target.put(0, words.asFloatBuffer(), 0, length);
-                    fold.add(node, target);
+                    fold.add(new Partial<>(node, target));
                   }));
         }
       }
@@ -132,30 +133,37 @@ final class Together implements Exchange {
 
   /** Everyone gets everyone's partials: a step touches few of the table's rows. */
   @Override
-  public PartialRows allReduceRows(
-      long step, Kind kind, SummationTree tree, List<PartialRows> partials, int width) {
+  public RowSet allReduceRows(
+      long step, Kind kind, SummationTree tree, List<Partial<RowSet>> partials, int width) {
     int[] sizes =
-        partials.stream().flatMapToInt(p -> IntStream.of(p.node(), p.rows().length)).toArray();
+        partials.stream()
+            .flatMapToInt(p -> IntStream.of(p.node(), p.block().rows().length))
+            .toArray();
     Map<Link, int[]> announced = announce(kind, step, sizes);
-    List<PartialRows> all = new ArrayList<>(partials);
+    List<Partial<RowSet>> all = new ArrayList<>(partials);
     for (Link link : links) {
-      for (PartialRows partial : partials) {
+      for (Partial<RowSet> partial : partials) {
+        RowSet own = partial.block();
+        int count = own.rows().length;
         int node = partial.node();
-        cut(kind, step, node, 0, partial.rows().length, f -> sendInts(link, f, partial.rows()));
-        cut(kind, step, node, 0, partial.values().limit(), f -> send(link, f, partial.values()));
+        cut(kind, step, node, 0, count, frame -> sendInts(link, frame, own.rows()));
+        cut(kind, step, node, 0, count * width, frame -> send(link, frame, own.values()));
       }
       int[] theirs = announced.get(link);
       for (int i = 0; i < theirs.length; i += 2) {
         int node = theirs[i];
-        int[] rows = new int[theirs[i + 1]];
-        FloatBuffer values = FloatBuffer.allocate(Math.multiplyExact(rows.length, width));
-        cut(kind, step, node, 0, rows.length, frame -> expectInts(link, frame, rows));
-        cut(kind, step, node, 0, values.limit(), frame -> expect(link, frame, values));
-        all.add(new PartialRows(node, rows, width, values));
+        int count = theirs[i + 1];
+        FloatBuffer values = FloatBuffer.allocate(Math.multiplyExact(count, width));
+        RowSet peers = new RowSet(new int[count], width, values);
+        cut(kind, step, node, 0, count, frame -> expectInts(link, frame, peers.rows()));
+        cut(kind, step, node, 0, count * width, frame -> expect(link, frame, values));
+        all.add(new Partial<>(node, peers));
       }
     }
     await(kind, step, true);
-    return Rows.fold(tree, all);
+    TreeFold<RowSet> fold = RowSet.folding(tree);
+    all.forEach(fold::add);
+    return fold.whole();
   }
 
   /** Tells the peers what will be sent, and hears what they will send. */
@@ -222,6 +230,7 @@ final class Together implements Exchange {
   /** Returns when all that is expected is here and, if asked, all is sent. */
   private void await(Kind kind, long step, boolean sent) {
     try {
+      links.forEach(Link::take);
       while (links.stream().anyMatch(link -> link.isReceiving() || (sent && link.isSending()))) {
         links.forEach(Link::awaitTurn);
         selector.select(key -> move((Link) key.attachment(), kind, step));

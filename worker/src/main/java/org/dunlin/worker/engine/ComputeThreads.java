@@ -1,7 +1,9 @@
 package org.dunlin.worker.engine;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -9,6 +11,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 
 /**
  * The threads that compute, each with a {@link Module} of its own. One caller at a time hands in
@@ -48,19 +51,35 @@ public final class ComputeThreads implements AutoCloseable {
   }
 
   /**
-   * Runs all of it, several at once. Pieces are begun in their order, so one may wait for an
-   * earlier one. After a failure no new piece is begun, and the failure is thrown.
+   * Runs all of it, several at once. Pieces are begun in their order. After a failure no new piece
+   * is begun, and the failure is thrown.
    *
    * @return results in the order of the work
    */
   public <T> List<T> run(List<Work<T>> work) {
-    List<T> results = new ArrayList<>(work.size());
-    work.forEach(piece -> results.add(null));
+    List<T> results = new ArrayList<>(Collections.nCopies(work.size(), null));
     AtomicInteger next = new AtomicInteger();
+    run(
+        () -> {
+          int i = next.getAndIncrement();
+          return i < work.size()
+              ? Optional.of(module -> results.set(i, work.get(i).run(module)))
+              : Optional.empty();
+        });
+    return results;
+  }
+
+  /**
+   * Runs what a source hands out until it is empty, several pieces at once. After a failure no new
+   * piece is begun, and the failure is thrown.
+   *
+   * @param source called by any of the threads
+   */
+  public void run(Supplier<Optional<Work<?>>> source) {
     AtomicReference<RuntimeException> failure = new AtomicReference<>();
     List<Future<?>> running = new ArrayList<>();
-    for (int t = 0; t < Math.min(count, work.size()); t++) {
-      running.add(threads.submit(() -> drain(work, next, results, failure)));
+    for (int t = 0; t < count; t++) {
+      running.add(threads.submit(() -> drain(source, failure)));
     }
     for (Future<?> thread : running) {
       await(thread, failure);
@@ -68,25 +87,18 @@ public final class ComputeThreads implements AutoCloseable {
     if (failure.get() != null) {
       throw failure.get();
     }
-    return results;
   }
 
-  private <T> void drain(
-      List<Work<T>> work,
-      AtomicInteger next,
-      List<T> results,
-      AtomicReference<RuntimeException> failure) {
-    for (int i = next.getAndIncrement();
-        i < work.size() && failure.get() == null;
-        i = next.getAndIncrement()) {
-      try {
-        T result = work.get(i).run(module.get());
-        synchronized (results) {
-          results.set(i, result);
-        }
-      } catch (RuntimeException e) {
-        failure.compareAndSet(null, e);
+  private void drain(
+      Supplier<Optional<Work<?>>> source, AtomicReference<RuntimeException> failure) {
+    try {
+      Optional<Work<?>> piece = source.get();
+      while (piece.isPresent() && failure.get() == null) {
+        piece.get().run(module.get());
+        piece = source.get();
       }
+    } catch (RuntimeException e) {
+      failure.compareAndSet(null, e);
     }
   }
 

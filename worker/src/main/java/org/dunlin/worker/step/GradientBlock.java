@@ -43,10 +43,6 @@ final class GradientBlock {
     return block.floats(0, floats);
   }
 
-  int floats() {
-    return floats;
-  }
-
   NDArray[] arrays() {
     return arrays.clone();
   }

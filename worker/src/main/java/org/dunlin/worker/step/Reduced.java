@@ -6,7 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.zip.CRC32C;
 import org.dunlin.data.state.StateLayout;
-import org.dunlin.worker.collective.PartialRows;
+import org.dunlin.worker.collective.RowSet;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.engine.ComputeThreads;
 import org.dunlin.worker.engine.Module;
@@ -43,14 +43,14 @@ final class Reduced {
   }
 
   /** Replaces the touched rows of the step before by this step's. */
-  void setRows(PartialRows reduced) {
+  void setRows(RowSet reduced) {
     float[] zeros = new float[width];
     for (int row : rows) {
       row(row).put(zeros);
     }
     rows = reduced.rows();
     for (int r = 0; r < rows.length; r++) {
-      row(rows[r]).put(0, reduced.values(), reduced.values().position() + r * width, width);
+      row(rows[r]).put(0, reduced.values(), r * width, width);
     }
   }
 

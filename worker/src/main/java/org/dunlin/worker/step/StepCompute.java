@@ -16,9 +16,9 @@ import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Exchange;
 import org.dunlin.worker.collective.Partial;
-import org.dunlin.worker.collective.PartialRows;
-import org.dunlin.worker.collective.Rows;
+import org.dunlin.worker.collective.RowSet;
 import org.dunlin.worker.collective.SummationTree;
+import org.dunlin.worker.collective.Sums;
 import org.dunlin.worker.collective.TreeFold;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.engine.ComputeThreads;
@@ -172,9 +172,7 @@ public final class StepCompute implements Device {
               ContrastiveLoss.Part part = loss.of(module, step, header, slot, passages);
               slot.queryGradients(TouchedRows.floats(part.queries()));
               part.queries().close();
-              synchronized (fold) {
-                fold.add(tree.leaf(slot.batch().slot()), part.passages());
-              }
+              fold.add(new Partial<>(tree.leaf(slot.batch().slot()), part.passages()));
               return part;
             } finally {
               Torch.recordGraph(true);
@@ -182,9 +180,9 @@ public final class StepCompute implements Device {
           });
     }
     List<ContrastiveLoss.Part> parts = threads.run(work);
-    List<Partial> partials =
+    List<Partial<FloatBuffer>> partials =
         fold.partials().stream()
-            .map(p -> new Partial(p.node(), TouchedRows.floats(p.block())))
+            .map(p -> new Partial<>(p.node(), TouchedRows.floats(p.block())))
             .toList();
     FloatBuffer sum = FloatBuffer.allocate(header.passages() * hidden);
     exchange.reduceScatter(
@@ -210,26 +208,30 @@ public final class StepCompute implements Device {
       List<SlotWork> slots,
       Exchange exchange) {
     TreeFold<GradientBlock> dense = new TreeFold<>(tree, this::add);
-    TreeFold<PartialRows> rows = Rows.folding(tree);
-    List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
-    for (SlotWork slot : slots) {
-      for (int m = 0; m < slot.microBatches(); m++) {
-        int number = m;
-        work.add(module -> backward(module, step, slot, number, tree, dense, rows));
-      }
-    }
-    threads.run(work);
+    TreeFold<RowSet> rows = RowSet.folding(tree);
+    SlotOrder order = new SlotOrder(slots);
+    threads.run(
+        () ->
+            order
+                .next()
+                .map(
+                    piece ->
+                        module -> {
+                          backward(module, step, piece.slot(), piece.number(), tree, dense, rows);
+                          order.done(piece);
+                          return true;
+                        }));
     reduce(header, tree, dense, rows, exchange);
   }
 
-  private boolean backward(
+  private void backward(
       Module module,
       NDManager step,
       SlotWork slot,
       int number,
       SummationTree tree,
       TreeFold<GradientBlock> dense,
-      TreeFold<PartialRows> rows) {
+      TreeFold<RowSet> rows) {
     try (NDManager scope = step.newSubManager()) {
       NDArray upstream = slot.upstream(scope, number);
       NDList found = encoder.gradients(module, scope, slot.encoded(number), upstream);
@@ -249,21 +251,13 @@ public final class StepCompute implements Device {
     }
     if (number == slot.microBatches() - 1) {
       int leaf = tree.leaf(slot.batch().slot());
-      PartialRows touched = slot.touched().toPartial(leaf);
-      synchronized (dense) {
-        dense.add(leaf, slot.gradients());
-        rows.add(leaf, touched);
-      }
+      dense.add(new Partial<>(leaf, slot.gradients()));
+      rows.add(new Partial<>(leaf, slot.touched().toRowSet()));
     }
-    return true;
   }
 
   private GradientBlock add(GradientBlock left, GradientBlock right) {
-    FloatBuffer l = left.values();
-    FloatBuffer r = right.values();
-    for (int i = 0; i < left.floats(); i++) {
-      l.put(i, l.get(i) + r.get(i));
-    }
+    Sums.addInto(left.values(), right.values());
     pool.give(right);
     return left;
   }
@@ -272,24 +266,17 @@ public final class StepCompute implements Device {
       StepHeader header,
       SummationTree tree,
       TreeFold<GradientBlock> dense,
-      TreeFold<PartialRows> rows,
+      TreeFold<RowSet> rows,
       Exchange exchange) {
-    List<Partial> partials = new ArrayList<>();
-    dense.partials().forEach(p -> partials.add(new Partial(p.node(), p.block().values())));
+    List<Partial<FloatBuffer>> partials =
+        dense.partials().stream().map(p -> new Partial<>(p.node(), p.block().values())).toList();
     FloatBuffer sum = reduced.denseValues();
     int[] bounds = evenBounds(sum.capacity(), exchange.members());
     exchange.reduceScatter(header.step(), Exchange.Kind.GRADIENTS, tree, partials, bounds, sum);
     exchange.allGather(header.step(), Exchange.Kind.GRADIENTS, sum, bounds);
-    List<PartialRows> rowPartials = new ArrayList<>();
-    rows.partials()
-        .forEach(
-            p ->
-                rowPartials.add(
-                    new PartialRows(
-                        p.node(), p.block().rows(), p.block().width(), p.block().values())));
     reduced.setRows(
         exchange.allReduceRows(
-            header.step(), Exchange.Kind.EMBEDDING_ROWS, tree, rowPartials, hidden));
+            header.step(), Exchange.Kind.EMBEDDING_ROWS, tree, rows.partials(), hidden));
     dense.partials().forEach(p -> pool.give(p.block()));
   }
 

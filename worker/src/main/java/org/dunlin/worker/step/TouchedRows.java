@@ -11,7 +11,7 @@ import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.dunlin.protocol.batch.SlotBatch;
-import org.dunlin.worker.collective.PartialRows;
+import org.dunlin.worker.collective.RowSet;
 
 /**
  * A slot's gradient of the word embedding: only the rows that its tokens touch, ascending. Which
@@ -48,12 +48,12 @@ record TouchedRows(int[] rows, NDArray values) {
   }
 
   /** The same without the array, which is closed. */
-  PartialRows toPartial(int node) {
+  RowSet toRowSet() {
     int width = (int) values.getShape().get(1);
     FloatBuffer copy = FloatBuffer.allocate(rows.length * width);
     copy.put(floats(values)).flip();
     values.close();
-    return new PartialRows(node, rows, width, copy);
+    return new RowSet(rows, width, copy);
   }
 
   /** An array's own memory as floats, row-major; good while the array is open. */

@@ -1,4 +1,4 @@
-package org.dunlin.protocol.message;
+package org.dunlin.protocol;
 
 /** Whatever crosses between processes; Pekko's serialization is bound to this type. */
 public interface OnWire {}

@@ -1,0 +1,98 @@
+package org.dunlin.conf.command;
+
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import org.dunlin.protocol.Refusal;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/**
+ * The command {@code dunlin}. Exit codes: 0 done, 1 data or run failed, 2 wrong flags, keys or
+ * paths; the Java machine itself gives 130 for Ctrl-C.
+ */
+@Command(
+    name = "dunlin",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class,
+    scope = ScopeType.INHERIT,
+    sortOptions = false,
+    usageHelpAutoWidth = true,
+    description = "Trains text-embedding models on a set of machines that changes while it trains.",
+    footer = {
+      "",
+      "Start with:  dunlin quickstart",
+      "Then:        dunlin train --model my-model --data pairs.jsonl --output my-run",
+      "Help for a command:  dunlin train --help"
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:done",
+      "1:the data, the model or the run failed",
+      "2:a flag, a key or a path is wrong",
+      "130:stopped with Ctrl-C"
+    })
+public final class Dunlin implements Callable<Integer> {
+  private final Actions actions;
+
+  @Spec private CommandSpec spec;
+
+  public Dunlin(Actions actions) {
+    this.actions = actions;
+  }
+
+  public static void main(String[] args) {
+    int exitCode = new Dunlin(actions()).run(args);
+    System.exit(exitCode);
+  }
+
+  /** Runs a command with this process's terminal. */
+  public int run(String... args) {
+    return run(
+        new PrintWriter(System.out, true, System.out.charset()),
+        new PrintWriter(System.err, true, System.err.charset()),
+        args);
+  }
+
+  int run(PrintWriter out, PrintWriter err, String... args) {
+    Endings endings = new Endings(err);
+    CommandLine line =
+        new CommandLine(this)
+            .addSubcommand(new TrainCommand(actions.train()))
+            .addSubcommand(new QuickstartCommand(actions.quickstart()))
+            .addSubcommand(new EmbedCommand(actions.embed()))
+            .addSubcommand(new ConfigCommand())
+            .addSubcommand("coordinator", new ChildCommand(actions.coordinator()))
+            .addSubcommand("worker", new ChildCommand(actions.worker()))
+            .setOut(out)
+            .setErr(err)
+            .setParameterExceptionHandler(endings::wrongArguments)
+            .setExecutionExceptionHandler(endings::failed);
+    try {
+      return line.execute(args);
+    } catch (Error e) { // such as no memory; picocli hands on only exceptions
+      return endings.failed(e);
+    }
+  }
+
+  @Override
+  public Integer call() {
+    spec.commandLine().usage(spec.commandLine().getErr());
+    return Refusal.Kind.USAGE.exitCode();
+  }
+
+  private static Actions actions() {
+    return new Actions(
+        settings -> missing("train"),
+        (task, settings) -> missing("quickstart"),
+        (model, texts, vectors) -> missing("embed"),
+        arguments -> missing("coordinator"),
+        arguments -> missing("worker"));
+  }
+
+  private static int missing(String command) {
+    throw Refusal.run(command + ": this build has no such part");
+  }
+}

@@ -1,0 +1,87 @@
+package org.dunlin.conf.command;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.dunlin.conf.settings.Flags;
+import org.dunlin.conf.settings.Settings;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code dunlin train}. */
+@Command(
+    name = "train",
+    defaultValueProvider = ReferenceDefaults.class,
+    description = "Trains a model on pairs of texts.",
+    footer = {
+      "",
+      "Example:",
+      "  dunlin train --model bge-small-en-v1.5 --data pairs.jsonl --output my-run",
+      "The data is JSON lines: {\"query\": \"...\", \"pos\": [\"...\"], \"neg\": [\"...\"]}; neg is"
+          + " optional.",
+      "The run folder keeps all settings as run.conf, the log and the trained model."
+    })
+@SuppressWarnings("unused") // flags are read by their names, see RunFlags
+final class TrainCommand implements Callable<Integer> {
+  private final Actions.Train action;
+
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "CONF",
+      description = "Configuration file (HOCON); flags win over it.")
+  private Optional<Path> file;
+
+  @Option(
+      names = Flags.MODEL,
+      paramLabel = "FOLDER",
+      description = "Hugging Face folder of the model to start from.")
+  private String model;
+
+  @Option(
+      names = Flags.DATA,
+      paramLabel = "FILE",
+      description = "Training data, JSON lines; repeat the flag for more files.")
+  private List<String> data;
+
+  @Option(
+      names = Flags.EPOCHS,
+      paramLabel = "X",
+      description = "How often to go through the data (default: ${DEFAULT-VALUE}).")
+  private String epochs;
+
+  @Option(
+      names = Flags.STEPS,
+      paramLabel = "N",
+      description = "Optimiser steps; 0: as the epochs give (default: ${DEFAULT-VALUE}).")
+  private String steps;
+
+  @Option(
+      names = Flags.BATCH_SIZE,
+      paramLabel = "N",
+      description = "Pairs of a global batch, over all workers (default: ${DEFAULT-VALUE}).")
+  private String batchSize;
+
+  @Option(
+      names = Flags.LEARNING_RATE,
+      paramLabel = "X",
+      description = "Peak learning rate (default: ${DEFAULT-VALUE}).")
+  private String learningRate;
+
+  @Mixin private RunFlags run;
+
+  TrainCommand(Actions.Train action) {
+    this.action = action;
+  }
+
+  @Override
+  public Integer call() {
+    Settings settings = Settings.load(file, run.overrides());
+    // Refused here if missing, before anything is written.
+    settings.modelPath();
+    settings.dataFiles();
+    return action.run(settings);
+  }
+}

@@ -1,0 +1,63 @@
+package org.dunlin.conf.settings;
+
+import com.typesafe.config.ConfigException;
+import java.util.Map;
+import java.util.Optional;
+import org.dunlin.protocol.Refusal;
+
+/** Keys that have a flag of their own; a refusal names it. */
+public final class Flags {
+  public static final String MODEL = "--model";
+  public static final String DATA = "--data";
+  public static final String OUTPUT = "--output";
+  public static final String OVERWRITE = "--overwrite";
+  public static final String STEPS = "--steps";
+  public static final String EPOCHS = "--epochs";
+  public static final String BATCH_SIZE = "--batch-size";
+  public static final String LEARNING_RATE = "--learning-rate";
+  public static final String WORKERS = "--workers";
+  public static final String SEED = "--seed";
+
+  /** The key of each flag. */
+  public static final Map<String, String> KEYS =
+      Map.of(
+          MODEL, Keys.MODEL.name(),
+          DATA, Keys.DATA.name(),
+          OUTPUT, Keys.OUTPUT.name(),
+          OVERWRITE, Keys.OVERWRITE.name(),
+          STEPS, Keys.STEPS.name(),
+          EPOCHS, Keys.EPOCHS.name(),
+          BATCH_SIZE, Keys.BATCH_SIZE.name(),
+          LEARNING_RATE, Keys.LEARNING_RATE.name(),
+          WORKERS, Keys.WORKERS.name(),
+          SEED, Keys.SEED.name());
+
+  private Flags() {}
+
+  /** The flag that sets a key, if it has one of its own. */
+  static Optional<String> setting(String key) {
+    return KEYS.entrySet().stream()
+        .filter(flag -> flag.getValue().equals(key))
+        .map(Map.Entry::getKey)
+        .findFirst();
+  }
+
+  /** What a flag's key is if nobody sets it; absent where the default needs words. */
+  public static Optional<String> defaultValue(String flag) {
+    return Optional.ofNullable(KEYS.get(flag))
+        .filter(key -> Layers.reference().getValue(key).unwrapped() instanceof Number)
+        .map(key -> Layers.reference().getString(key));
+  }
+
+  /** What {@code --set key=text} means: a list if it is written as one, else the text itself. */
+  public static Object value(String text) {
+    if (!text.startsWith("[")) {
+      return text;
+    }
+    try {
+      return Layers.parse("list = " + text).getList("list").unwrapped();
+    } catch (ConfigException e) {
+      throw Refusal.usage("--set: " + text + " (expected: a list as [\"a\", \"b\"])");
+    }
+  }
+}

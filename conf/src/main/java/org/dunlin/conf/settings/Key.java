@@ -1,0 +1,149 @@
+package org.dunlin.conf.settings;
+
+import java.math.BigDecimal;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+
+/**
+ * One key and the form of its value.
+ *
+ * @param name as in the reference file
+ * @param expected what a value must be, in words
+ * @param reader makes a value of what the configuration holds; empty if it does not fit
+ * @param plain the way back
+ */
+record Key<T>(
+    String name, String expected, Function<Object, Optional<T>> reader, Function<T, Object> plain) {
+
+  static Key<Boolean> flag(String name) {
+    return new Key<>(
+        name,
+        "true or false",
+        held ->
+            switch (String.valueOf(held)) {
+              case "true" -> Optional.of(true);
+              case "false" -> Optional.of(false);
+              default -> Optional.empty();
+            },
+        value -> value);
+  }
+
+  static Key<Long> whole(String name, long least, long most) {
+    String range =
+        most == Long.MAX_VALUE || most == Integer.MAX_VALUE
+            ? least == Long.MIN_VALUE ? "" : ", >= " + least
+            : ", " + least + " to " + most;
+    return new Key<>(
+        name,
+        "a whole number" + range,
+        held -> number(held).flatMap(Key::exactly).filter(value -> value >= least && value <= most),
+        value -> value);
+  }
+
+  static Key<Double> number(String name, double least, double most) {
+    return new Key<>(
+        name,
+        "a number" + (least == -Double.MAX_VALUE ? "" : ", " + least + " to " + most),
+        held ->
+            number(held)
+                .map(BigDecimal::doubleValue)
+                .filter(value -> value >= least && value <= most),
+        value -> value);
+  }
+
+  static Key<Double> positive(String name) {
+    Key<Double> any = number(name);
+    return new Key<>(
+        name, "a number > 0", held -> any.reader.apply(held).filter(value -> value > 0), any.plain);
+  }
+
+  /** A number whose range is checked where it is used. */
+  static Key<Double> number(String name) {
+    return number(name, -Double.MAX_VALUE, Double.MAX_VALUE);
+  }
+
+  static Key<String> oneOf(String name, String... words) {
+    List<String> all = List.of(words);
+    return new Key<>(
+        name,
+        String.join(", ", all.subList(0, all.size() - 1)) + " or " + all.get(all.size() - 1),
+        held -> text(held).filter(all::contains),
+        value -> value);
+  }
+
+  /** A text that may be part of a file's name. */
+  static Key<String> fileName(String name) {
+    return new Key<>(
+        name,
+        "letters, digits, '.', '_' and '-', at most 100",
+        held -> text(held).filter(value -> value.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")),
+        value -> value);
+  }
+
+  /** An absolute path, or none where the text is empty. */
+  static Key<Optional<Path>> path(String name) {
+    return new Key<Path>(name, "a path", Key::path, Path::toString).or("");
+  }
+
+  /** Absolute paths; a single text is a list of one. */
+  static Key<List<Path>> paths(String name) {
+    return new Key<>(
+        name,
+        "a list of paths",
+        held -> {
+          List<?> all = held instanceof List<?> list ? list : List.of(String.valueOf(held));
+          List<Path> paths = all.stream().map(Key::path).flatMap(Optional::stream).toList();
+          return paths.size() == all.size() ? Optional.of(paths) : Optional.empty();
+        },
+        value -> value.stream().map(Path::toString).toList());
+  }
+
+  /** Allows a word instead of a value: the value is then absent. */
+  Key<Optional<T>> or(String word) {
+    return new Key<>(
+        name,
+        word.isEmpty() ? expected : word + " or " + expected,
+        held -> {
+          Optional<T> value = reader.apply(held);
+          return word.equals(held) || value.isPresent() ? Optional.of(value) : Optional.empty();
+        },
+        value -> value.map(plain).orElse(word));
+  }
+
+  private static Optional<String> text(Object held) {
+    return held instanceof String || held instanceof Number || held instanceof Boolean
+        ? Optional.of(held.toString())
+        : Optional.empty();
+  }
+
+  private static Optional<Path> path(Object held) {
+    try {
+      return text(held)
+          .filter(value -> !value.isBlank())
+          .map(value -> Path.of(value).toAbsolutePath().normalize());
+    } catch (InvalidPathException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static Optional<BigDecimal> number(Object held) {
+    try {
+      return held instanceof Number || held instanceof String
+          ? Optional.of(new BigDecimal(held.toString()))
+          : Optional.empty();
+    } catch (NumberFormatException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static Optional<Long> exactly(BigDecimal value) {
+    try {
+      return Optional.of(value.longValueExact());
+    } catch (ArithmeticException e) {
+      return Optional.empty();
+    }
+  }
+}

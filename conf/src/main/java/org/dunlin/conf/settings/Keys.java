@@ -1,0 +1,87 @@
+package org.dunlin.conf.settings;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * All keys, in the order of the reference file. Ranges that {@code org.dunlin.protocol.run} checks
+ * itself are not repeated here.
+ */
+final class Keys {
+  private static final List<Key<?>> DECLARED = new ArrayList<>();
+  private static final int INT = Integer.MAX_VALUE;
+  private static final long LONG = Long.MAX_VALUE;
+
+  /** More processes than this on one machine are a slip of the finger. */
+  private static final int MOST_WORKERS = 256;
+
+  private static final int MOST_THREADS = 1024;
+
+  /** A JVM with less does not start its cluster. */
+  private static final int LEAST_HEAP_MIB = 64;
+
+  static final Key<String> RUN_NAME = declare(Key.fileName("run.name"));
+  static final Key<Long> SEED = declare(Key.whole("run.seed", Long.MIN_VALUE, LONG));
+  static final Key<Optional<Path>> OUTPUT = declare(Key.path("run.output"));
+  static final Key<Boolean> OVERWRITE = declare(Key.flag("run.overwrite"));
+
+  static final Key<Optional<Path>> MODEL = declare(Key.path("model.path"));
+  static final Key<String> POOLING =
+      declare(Key.oneOf("model.pooling", "auto", "cls", "mean", "last-token"));
+  static final Key<Boolean> NORMALIZE = declare(Key.flag("model.normalize"));
+  static final Key<Optional<Double>> HIDDEN_DROPOUT =
+      declare(Key.number("model.hidden-dropout", 0, 0.99).or("model"));
+  static final Key<Optional<Double>> ATTENTION_DROPOUT =
+      declare(Key.number("model.attention-dropout", 0, 0.99).or("model"));
+
+  static final Key<List<Path>> DATA = declare(Key.paths("data.files"));
+  static final Key<Long> QUERY_TOKENS = declare(Key.whole("data.query-max-tokens", 2, INT));
+  static final Key<Long> PASSAGE_TOKENS = declare(Key.whole("data.passage-max-tokens", 2, INT));
+  static final Key<Long> GROUP_SIZE = declare(Key.whole("data.group-size", 1, INT));
+
+  static final Key<Double> EPOCHS = declare(Key.positive("train.epochs"));
+  static final Key<Long> STEPS = declare(Key.whole("train.steps", 0, LONG));
+
+  static final Key<Long> BATCH_SIZE = declare(Key.whole("batch.size", 1, INT));
+  static final Key<Long> BATCH_TOKENS = declare(Key.whole("batch.tokens", 0, LONG));
+  static final Key<Long> SORT_WINDOW = declare(Key.whole("batch.sort-window", 1, INT));
+  static final Key<Long> PAD_MULTIPLE = declare(Key.whole("batch.pad-multiple", 1, INT));
+  static final Key<Optional<Long>> SLOTS = declare(Key.whole("slots", 1, INT).or("auto"));
+  static final Key<Long> MICRO_BATCH_TOKENS = declare(Key.whole("micro-batch.tokens", 1, INT));
+
+  static final Key<Double> TEMPERATURE = declare(Key.number("loss.temperature"));
+  static final Key<Boolean> MASK_DUPLICATES = declare(Key.flag("negatives.mask-duplicates"));
+  static final Key<String> COMPAT = declare(Key.oneOf("compat", "none", "flagembedding"));
+
+  static final Key<Double> LEARNING_RATE = declare(Key.number("optimizer.learning-rate"));
+  static final Key<String> SCHEDULE =
+      declare(Key.oneOf("optimizer.schedule", "linear", "constant"));
+  static final Key<Double> WARMUP_RATIO = declare(Key.number("optimizer.warmup-ratio", 0, 1));
+  static final Key<Long> WARMUP_STEPS = declare(Key.whole("optimizer.warmup-steps", 0, LONG));
+  static final Key<Double> WEIGHT_DECAY = declare(Key.number("optimizer.weight-decay"));
+  static final Key<Double> BETA1 = declare(Key.number("optimizer.beta1"));
+  static final Key<Double> BETA2 = declare(Key.number("optimizer.beta2"));
+  static final Key<Double> EPSILON = declare(Key.number("optimizer.epsilon"));
+  static final Key<Double> MAX_GRADIENT_NORM = declare(Key.number("optimizer.max-gradient-norm"));
+
+  static final Key<Long> WORKERS = declare(Key.whole("workers", 0, MOST_WORKERS));
+  static final Key<Optional<Long>> COMPUTE_THREADS =
+      declare(Key.whole("compute-threads", 1, MOST_THREADS).or("auto"));
+  static final Key<Long> WORKER_HEAP = declare(Key.whole("heap-mib.worker", LEAST_HEAP_MIB, INT));
+  static final Key<Long> COORDINATOR_HEAP =
+      declare(Key.whole("heap-mib.coordinator", LEAST_HEAP_MIB, INT));
+  static final Key<Long> WINDOW_TOKENS = declare(Key.whole("feed.window-tokens", 1, LONG));
+  static final Key<Long> LOG_STEPS = declare(Key.whole("log.every-steps", 1, INT));
+
+  static final List<Key<?>> ALL = Collections.unmodifiableList(DECLARED);
+
+  private Keys() {}
+
+  private static <T> Key<T> declare(Key<T> key) {
+    DECLARED.add(key);
+    return key;
+  }
+}

@@ -1,0 +1,275 @@
+package org.dunlin.conf.settings;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigValueFactory;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.time.format.DateTimeFormatter;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.dunlin.data.model.ModelFolder;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.LossSpec.Pooling;
+import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.OptimizerSpec.Schedule;
+import org.dunlin.protocol.run.RunSpec;
+
+/**
+ * Everything that can be set, checked and resolved as far as it can be without model and data.
+ * Unlike a {@link RunSpec}, which it makes, it also holds what does not decide the bits: paths,
+ * processes, logging. Immutable.
+ *
+ * <pre>{@code
+ * Settings settings = Settings.load(Optional.of(Path.of("my.conf")), Map.of("batch.size", 128));
+ * Files.writeString(settings.runFolder().resolve("run.conf"), settings.render());
+ * }</pre>
+ */
+public final class Settings {
+  private static final DateTimeFormatter FOLDER = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
+
+  private final Map<Key<?>, Object> values;
+
+  private Settings(Map<Key<?>, Object> values) {
+    this.values = Map.copyOf(values);
+  }
+
+  /**
+   * Lays flags over a file over the reference; every wrong key or value is in one {@link Refusal}.
+   * Model and data may be missing: {@link #modelPath} and {@link #dataFiles} refuse that.
+   *
+   * @param overrides by key, as {@code batch.size}: text, number, boolean, path, or a list
+   */
+  public static Settings load(Optional<Path> file, Map<String, ?> overrides) {
+    return load(file.map(Layers::parse).orElse(ConfigFactory.empty()), overrides);
+  }
+
+  /** The same settings but for some keys. */
+  public Settings with(Map<String, ?> overrides) {
+    return load(Layers.parse(render()), overrides);
+  }
+
+  /** The reference file, as {@code dunlin config} prints it. */
+  public static String reference() {
+    return Layers.referenceText();
+  }
+
+  private static Settings load(Config file, Map<String, ?> overrides) {
+    Layers layers = Layers.of(file, overrides);
+    Map<Key<?>, Object> values = new HashMap<>();
+    Keys.ALL.forEach(key -> layers.read(key).ifPresent(value -> values.put(key, value)));
+    layers.refuseWrong();
+    values.computeIfPresent(
+        Keys.OUTPUT,
+        (key, output) ->
+            ((Optional<?>) output).isPresent()
+                ? output
+                : Optional.of(newFolder((String) values.get(Keys.RUN_NAME))));
+    Settings settings = new Settings(values);
+    layers.check(() -> settings.batch(Integer.MAX_VALUE));
+    layers.check(() -> settings.loss(Pooling.CLS));
+    layers.check(() -> settings.optimizer(1));
+    layers.refuseWrong();
+    return settings;
+  }
+
+  private static Path newFolder(String name) {
+    return Path.of("runs", name + "-" + LocalDateTime.now(ZoneId.systemDefault()).format(FOLDER))
+        .toAbsolutePath();
+  }
+
+  public String name() {
+    return get(Keys.RUN_NAME);
+  }
+
+  public long seed() {
+    return get(Keys.SEED);
+  }
+
+  /** Absolute; refused if there is none. */
+  public Path modelPath() {
+    return get(Keys.MODEL)
+        .orElseThrow(
+            () ->
+                Refusal.usage(
+                    "model.path: missing (expected: a Hugging Face model folder); give "
+                        + Flags.MODEL
+                        + " FOLDER"));
+  }
+
+  /** Absolute, at least one; refused if there is none. */
+  public List<Path> dataFiles() {
+    List<Path> files = get(Keys.DATA);
+    if (files.isEmpty()) {
+      throw Refusal.usage(
+          "data.files: none (expected: at least one JSON lines file); give "
+              + Flags.DATA
+              + " FILE");
+    }
+    return files;
+  }
+
+  /** Absolute; need not exist yet. */
+  public Path runFolder() {
+    return get(Keys.OUTPUT).orElseThrow();
+  }
+
+  /** Whether what lies in the run folder may be replaced. */
+  public boolean overwrite() {
+    return get(Keys.OVERWRITE);
+  }
+
+  /** Worker processes; 0: everything in this process. */
+  public int workers() {
+    return int32(Keys.WORKERS);
+  }
+
+  /** Compute threads of each worker on this machine. */
+  public int computeThreads() {
+    int cores = Runtime.getRuntime().availableProcessors();
+    return get(Keys.COMPUTE_THREADS)
+        .map(Math::toIntExact)
+        .orElse(Math.max(1, cores / Math.max(1, workers())));
+  }
+
+  public int workerHeapMib() {
+    return int32(Keys.WORKER_HEAP);
+  }
+
+  public int coordinatorHeapMib() {
+    return int32(Keys.COORDINATOR_HEAP);
+  }
+
+  public long feedWindowTokens() {
+    return get(Keys.WINDOW_TOKENS);
+  }
+
+  public int logEverySteps() {
+    return int32(Keys.LOG_STEPS);
+  }
+
+  public double epochs() {
+    return get(Keys.EPOCHS);
+  }
+
+  /** Steps of the run; 0: as many as the epochs give. */
+  public long steps() {
+    return get(Keys.STEPS);
+  }
+
+  /** How samples become batches, with texts cut to what the encoder can hold. */
+  public BatchSpec batch(EncoderSpec encoder) {
+    return batch(encoder.maxTokens());
+  }
+
+  /**
+   * The run that these settings describe.
+   *
+   * @param totalSteps at least 1; the schedule ends there
+   * @param dataSha256 of the training data
+   */
+  public RunSpec runSpec(ModelFolder model, long totalSteps, String dataSha256) {
+    EncoderSpec read = model.encoder();
+    EncoderSpec encoder =
+        read.withDropout(
+            get(Keys.HIDDEN_DROPOUT).orElse(read.hiddenDropout()),
+            get(Keys.ATTENTION_DROPOUT).orElse(read.attentionDropout()));
+    Pooling pooling =
+        switch (get(Keys.POOLING)) {
+          case "auto" -> model.pooling().orElse(Pooling.CLS);
+          case String word -> Pooling.valueOf(constant(word));
+        };
+    return new RunSpec(
+        name(),
+        seed(),
+        totalSteps,
+        encoder,
+        model.weightsSha256(),
+        dataSha256,
+        batch(encoder),
+        loss(pooling),
+        optimizer(totalSteps));
+  }
+
+  /** All keys with their values; {@link #load} makes equal settings of it, on any machine. */
+  public String render() {
+    StringBuilder hocon = new StringBuilder();
+    Keys.ALL.forEach(key -> hocon.append(line(key)));
+    return hocon.toString();
+  }
+
+  private <T> String line(Key<T> key) {
+    String value =
+        ConfigValueFactory.fromAnyRef(key.plain().apply(get(key)))
+            .render(ConfigRenderOptions.concise());
+    return key.name() + " = " + value + "\n";
+  }
+
+  private BatchSpec batch(int mostTokens) {
+    int pairs = int32(Keys.BATCH_SIZE);
+    return new BatchSpec(
+        pairs,
+        get(Keys.BATCH_TOKENS),
+        int32(Keys.GROUP_SIZE),
+        get(Keys.SLOTS).map(Math::toIntExact).orElse(BatchSpec.defaultSlots(pairs)),
+        int32(Keys.MICRO_BATCH_TOKENS),
+        int32(Keys.SORT_WINDOW),
+        Math.min(int32(Keys.QUERY_TOKENS), mostTokens),
+        Math.min(int32(Keys.PASSAGE_TOKENS), mostTokens),
+        int32(Keys.PAD_MULTIPLE));
+  }
+
+  private LossSpec loss(Pooling pooling) {
+    boolean mask = get(Keys.MASK_DUPLICATES) && get(Keys.COMPAT).equals("none");
+    return new LossSpec(pooling, get(Keys.NORMALIZE), get(Keys.TEMPERATURE), mask);
+  }
+
+  private OptimizerSpec optimizer(long totalSteps) {
+    long fixed = get(Keys.WARMUP_STEPS);
+    return new OptimizerSpec(
+        get(Keys.LEARNING_RATE),
+        Schedule.valueOf(constant(get(Keys.SCHEDULE))),
+        fixed > 0 ? fixed : (long) Math.ceil(totalSteps * get(Keys.WARMUP_RATIO)),
+        get(Keys.WEIGHT_DECAY),
+        get(Keys.BETA1),
+        get(Keys.BETA2),
+        get(Keys.EPSILON),
+        get(Keys.MAX_GRADIENT_NORM));
+  }
+
+  private static String constant(String word) {
+    return word.replace('-', '_').toUpperCase(Locale.ROOT);
+  }
+
+  private int int32(Key<Long> key) {
+    return Math.toIntExact(get(key));
+  }
+
+  @SuppressWarnings("unchecked") // a key's value is put in by what that key's reader gave
+  private <T> T get(Key<T> key) {
+    return (T) values.get(key);
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Settings that && values.equals(that.values);
+  }
+
+  @Override
+  public int hashCode() {
+    return values.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return render();
+  }
+}

@@ -1,0 +1,285 @@
+package org.dunlin.conf.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dunlin.conf.command.Actions.Task;
+import org.dunlin.conf.settings.Flags;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.EncoderSpec.Family;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is typed reaches the action as settings, and every ending has its code and its sentence. */
+class DunlinTest {
+  private static final String[] GIVEN = {"--model", "m", "--data", "d"};
+
+  @TempDir Path folder;
+
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+  private final List<Object> received = new ArrayList<>();
+
+  private Actions.Train train =
+      settings -> {
+        received.add(settings);
+        return 0;
+      };
+
+  @Test
+  void shouldLetFlagsWinOverTheFile() throws IOException {
+    Path file = Files.writeString(folder.resolve("my.conf"), "workers = 3, run.seed = 1");
+
+    int exitCode =
+        run("train", file.toString(), "--model=m", "--data=a", "--data=b", "--seed", "-7");
+
+    assertThat(exitCode).isZero();
+    assertThat(settings().workers()).isEqualTo(3);
+    assertThat(settings().seed()).isEqualTo(-7);
+    assertThat(settings().dataFiles())
+        .containsExactly(Path.of("a").toAbsolutePath(), Path.of("b").toAbsolutePath());
+  }
+
+  @Test
+  void shouldCarryEveryFlagIntoTheSettings() {
+    run(
+        given(
+            "train",
+            "--output",
+            "o",
+            "--overwrite",
+            "--steps",
+            "9",
+            "--epochs",
+            "0.5",
+            "--batch-size",
+            "32",
+            "--learning-rate",
+            "1e-4",
+            "--workers",
+            "2",
+            "--set",
+            "log.every-steps=5",
+            "--set",
+            "batch.sort-window=7"));
+
+    Settings settings = settings();
+    assertThat(settings.runFolder()).isEqualTo(Path.of("o").toAbsolutePath());
+    assertThat(settings.overwrite()).isTrue();
+    assertThat(settings.steps()).isEqualTo(9);
+    assertThat(settings.epochs()).isEqualTo(0.5);
+    assertThat(batch(settings).pairs()).isEqualTo(32);
+    assertThat(settings.render()).contains("optimizer.learning-rate = 1.0E-4");
+    assertThat(settings.workers()).isEqualTo(2);
+    assertThat(settings.logEverySteps()).isEqualTo(5);
+    assertThat(batch(settings).sortWindowBatches()).isEqualTo(7);
+  }
+
+  @Test
+  void shouldTakeAListFromSet() {
+    run("train", "--model=m", "--set", "data.files=[\"a\", \"b c\"]");
+
+    assertThat(settings().dataFiles())
+        .containsExactly(Path.of("a").toAbsolutePath(), Path.of("b c").toAbsolutePath());
+  }
+
+  @Test
+  void shouldGiveTheQuickstartItsRecipeAndLetFlagsWin() {
+    run("quickstart", "--task", "reverse-dictionary", "--set", "batch.size=16");
+    run("quickstart", "--steps", "3");
+
+    assertThat(received).element(0).isEqualTo(Task.REVERSE_DICTIONARY);
+    Settings first = (Settings) received.get(1);
+    assertThat(first.steps()).isEqualTo(200);
+    assertThat(first.runFolder().getFileName().toString()).startsWith("quickstart-");
+    assertThat(batch(first).pairs()).isEqualTo(16);
+    assertThat(batch(first).queryMaxTokens()).isEqualTo(128);
+    assertThat(received).element(2).isEqualTo(Task.CATEGORY);
+    assertThat(((Settings) received.get(3)).steps()).isEqualTo(3);
+  }
+
+  @Test
+  void shouldHandChildrenTheirArgumentsAsTheyAre() {
+    run("worker", "a", "--unknown", "3", "--set", "x");
+
+    assertThat(received).containsExactly(List.of("a", "--unknown", "3", "--set", "x"));
+  }
+
+  @Test
+  void shouldEndWithTwoAndOneSentenceWhereAKeyOrValueIsWrong() {
+    assertThat(run(given("train", "--batch-size", "many"))).isEqualTo(2);
+    assertThat(err)
+        .hasToString("batch.size: \"many\" (expected: a whole number, >= 1), from --batch-size\n");
+    assertThat(received).isEmpty();
+  }
+
+  @Test
+  void shouldNameTheNearestKeyToAWrongSet() {
+    assertThat(run(given("train", "--set", "batch.sise=3"))).isEqualTo(2);
+    assertThat(err)
+        .hasToString("batch.sise: no such key (did you mean batch.size?), from --set batch.sise\n");
+  }
+
+  @Test
+  void shouldSayWhichFlagIsMissing() {
+    assertThat(run("train")).isEqualTo(2);
+    assertThat(err.toString()).contains("--model FOLDER").hasLineCount(1);
+    assertThat(received).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "train --batchsize 3",
+        "trian",
+        "embed",
+        "train a.conf b.conf",
+        "train --steps",
+        "train --set batch.size",
+        "quickstart --task nonsense"
+      })
+  void shouldEndWithTwoAndAHintWhereTheArgumentsAreWrong(String arguments) {
+    assertThat(run(arguments.split(" "))).isEqualTo(2);
+    assertThat(err.toString()).contains("--help'.").doesNotContain("\tat ");
+    assertThat(err.toString().lines()).hasSizeBetween(2, 3);
+    assertThat(out.toString()).isEmpty();
+  }
+
+  @Test
+  void shouldTellARefusalInItsOwnWordsWithItsOwnCode() {
+    train =
+        settings -> {
+          throw Refusal.run("pairs.jsonl:3: no pos (expected: a list)", new IOException("cause"));
+        };
+
+    assertThat(run(given("train"))).isEqualTo(1);
+    assertThat(err).hasToString("pairs.jsonl:3: no pos (expected: a list)\n");
+  }
+
+  @Test
+  void shouldTellADefectInOneSentence() {
+    train =
+        settings -> {
+          throw new IllegalStateException("slot 3\nis not there");
+        };
+
+    assertThat(run(given("train"))).isEqualTo(1);
+    assertThat(err.toString())
+        .startsWith("Dunlin failed unexpectedly: ")
+        .contains("IllegalStateException: slot 3 is not there")
+        .hasLineCount(1);
+  }
+
+  @Test
+  void shouldTellAnErrorOfTheMachineToo() {
+    train =
+        settings -> {
+          throw new OutOfMemoryError("Java heap space");
+        };
+
+    assertThat(run(given("train"))).isEqualTo(1);
+    assertThat(err.toString()).contains("OutOfMemoryError: Java heap space").hasLineCount(1);
+  }
+
+  @Test
+  void shouldHandOnTheActionsExitCode() {
+    train = settings -> 130;
+
+    assertThat(run(given("train"))).isEqualTo(130);
+  }
+
+  @Test
+  void shouldExplainItselfWithoutArguments() {
+    assertThat(run()).isEqualTo(2);
+    assertThat(err.toString())
+        .contains("quickstart", "train", "embed", "config", "130")
+        .doesNotContain("coordinator");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"train", "quickstart", "embed", "config"})
+  void shouldTeachEveryCommandWithAnExample(String command) {
+    assertThat(run(command, "--help")).isZero();
+    assertThat(out.toString()).contains("Example:", "dunlin " + command, "--version");
+  }
+
+  @Test
+  void shouldExplainEveryFlagWithTheReferencesDefault() {
+    run("train", "--help");
+
+    String help = out.toString().replaceAll("\\s+", " ");
+    assertThat(help).contains(Flags.KEYS.keySet()).contains("--set", "CONF");
+    assertThat(help)
+        .contains(
+            "(default: 64)", "(default: 42)", "(default: 2e-5)", "(default: 1.0)", "(default: 0)");
+  }
+
+  @Test
+  void shouldTellItsVersionEverywhere() {
+    for (String command : List.of("", "train", "quickstart", "embed", "config")) {
+      out.getBuffer().setLength(0);
+      run(Stream.of(command, "--version").filter(word -> !word.isEmpty()).toArray(String[]::new));
+      assertThat(out.toString()).as(command).matches("(?s)Dunlin \\d+\\.\\d+\\.\\d+.*\nJava .*");
+    }
+  }
+
+  @Test
+  void shouldPrintTheReferenceFile() {
+    assertThat(run("config")).isZero();
+    assertThat(out).hasToString(Settings.reference());
+  }
+
+  private Settings settings() {
+    assertThat(err.toString()).isEmpty();
+    assertThat(received).hasSize(1);
+    return (Settings) received.get(0);
+  }
+
+  private static BatchSpec batch(Settings settings) {
+    return settings.batch(
+        new EncoderSpec(Family.BERT, 100, 512, 2, 8, 1, 2, 16, 1e-12, 0, 0.1, 0.1));
+  }
+
+  private static String[] given(String command, String... more) {
+    return Stream.of(Stream.of(command), Arrays.stream(GIVEN), Arrays.stream(more))
+        .flatMap(words -> words)
+        .toArray(String[]::new);
+  }
+
+  private int run(String... arguments) {
+    Actions actions =
+        new Actions(
+            settings -> train.run(settings),
+            (task, settings) -> {
+              received.addAll(List.of(task, settings));
+              return 0;
+            },
+            (model, texts, vectors) -> {
+              received.add(model);
+              return 0;
+            },
+            childArguments -> {
+              received.add(childArguments);
+              return 0;
+            },
+            childArguments -> {
+              received.add(childArguments);
+              return 0;
+            });
+    return new Dunlin(actions)
+        .run(new PrintWriter(out, true), new PrintWriter(err, true), arguments);
+  }
+}

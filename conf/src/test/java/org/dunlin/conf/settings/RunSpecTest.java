@@ -1,0 +1,103 @@
+package org.dunlin.conf.settings;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import org.dunlin.data.model.EncoderTensors;
+import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.model.SafetensorsWriter;
+import org.dunlin.data.model.Tensor;
+import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.EncoderSpec.Family;
+import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.LossSpec.Pooling;
+import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.OptimizerSpec.Schedule;
+import org.dunlin.protocol.run.RunSpec;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What settings and a model folder make together. */
+class RunSpecTest {
+  private static final EncoderSpec TINY =
+      new EncoderSpec(Family.BERT, 9, 40, 2, 4, 1, 2, 8, 1e-12, 0, 0.1, 0.2);
+
+  @TempDir Path folder;
+
+  @BeforeEach
+  void writeATinyModel() throws IOException {
+    Files.writeString(folder.resolve("tokenizer.json"), "{}");
+    Files.writeString(
+        folder.resolve("config.json"),
+        """
+        {"model_type": "bert", "vocab_size": 9, "max_position_embeddings": 40,
+         "type_vocab_size": 2, "hidden_size": 4, "num_hidden_layers": 1,
+         "num_attention_heads": 2, "intermediate_size": 8, "pad_token_id": 0,
+         "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.2}
+        """);
+    var tensors = EncoderTensors.expected(TINY);
+    Path weights = folder.resolve("model.safetensors");
+    try (SafetensorsWriter writer = new SafetensorsWriter(weights, tensors)) {
+      for (Tensor tensor : tensors) {
+        writer.put(tensor.name(), 0, FloatBuffer.allocate((int) tensor.elements()));
+      }
+      writer.finish();
+    }
+  }
+
+  @Test
+  void shouldTakeFromTheModelWhatIsLeftToIt() throws IOException {
+    Files.createDirectory(folder.resolve("1_Pooling"));
+    Files.writeString(
+        folder.resolve("1_Pooling/config.json"), "{\"pooling_mode_mean_tokens\": true}");
+
+    RunSpec spec = spec(Map.of(), 95);
+
+    assertThat(spec.encoder()).isEqualTo(TINY);
+    assertThat(spec.weightsSha256()).matches("[0-9a-f]{64}");
+    assertThat(spec.dataSha256()).isEqualTo("d");
+    assertThat(spec.loss()).isEqualTo(new LossSpec(Pooling.MEAN, true, 0.05, true));
+    assertThat(spec.batch().queryMaxTokens()).isEqualTo(40);
+    assertThat(spec.batch().passageMaxTokens()).isEqualTo(40);
+    assertThat(spec.optimizer())
+        .isEqualTo(new OptimizerSpec(2e-5, Schedule.LINEAR, 10, 0.01, 0.9, 0.999, 1e-8, 1));
+  }
+
+  @Test
+  void shouldLetSettingsWinOverTheModel() {
+    RunSpec spec =
+        spec(
+            Map.of(
+                "model.pooling", "last-token",
+                "model.hidden-dropout", 0,
+                "model.attention-dropout", "0.5",
+                "optimizer.warmup-steps", 3,
+                "data.query-max-tokens", 8),
+            95);
+
+    assertThat(spec.loss().pooling()).isEqualTo(Pooling.LAST_TOKEN);
+    assertThat(spec.encoder()).isEqualTo(TINY.withDropout(0, 0.5));
+    assertThat(spec.optimizer().warmupSteps()).isEqualTo(3);
+    assertThat(spec.batch().queryMaxTokens()).isEqualTo(8);
+  }
+
+  @Test
+  void shouldPoolTheFirstTokenAndMaskNothingAsFlagEmbeddingDoes() {
+    LossSpec loss = spec(Map.of("compat", "flagembedding"), 1).loss();
+
+    assertThat(loss.pooling()).isEqualTo(Pooling.CLS);
+    assertThat(loss.maskDuplicates()).isFalse();
+  }
+
+  private RunSpec spec(Map<String, ?> overrides, long steps) {
+    try (ModelFolder model = ModelFolder.open(folder)) {
+      return Settings.load(Optional.empty(), overrides).runSpec(model, steps, "d");
+    }
+  }
+}

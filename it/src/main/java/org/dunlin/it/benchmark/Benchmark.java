@@ -1,0 +1,19 @@
+package org.dunlin.it.benchmark;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** {@code ./dunlin benchmark …}: lives beside the tests, not in the product. */
+@Command(
+    name = "dunlin benchmark",
+    description = "Measures Dunlin beside a peer, alternating in one run.",
+    mixinStandardHelpOptions = true,
+    subcommands = StepBenchmark.class)
+public final class Benchmark {
+  private Benchmark() {}
+
+  /** Runs a benchmark and exits with 0, or with 1 or 2 where it could not run. */
+  public static void main(String[] arguments) {
+    System.exit(new CommandLine(new Benchmark()).execute(arguments));
+  }
+}

@@ -1,0 +1,249 @@
+package org.dunlin.worker.collective;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.concurrent.Future;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.message.Seat;
+import org.dunlin.worker.collective.Exchange.Kind;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** How members meet, and what happens when one dies, closes, or says something else. */
+class MeshTest {
+  private static final Generation GENERATION = new Generation(3);
+  // Ends a wait that is meant to fail; nothing that is meant to succeed has this limit.
+  private static final Duration SHORT = Duration.ofMillis(300);
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 4_000_000})
+  void namesADeadMemberWhileAnotherIsStillAway(int floats) throws Exception {
+    try (Members members = Members.connected(3)) {
+      Future<Boolean> waiting = members.start(() -> reduce(members.exchange(0), floats));
+      Future<Boolean> dying = members.start(() -> reduce(members.exchange(2), floats));
+
+      members.exchange(2).close();
+
+      assertThatThrownBy(() -> Members.join(dying))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("the exchange of generation 3 was closed");
+      assertThatThrownBy(() -> Members.join(waiting))
+          .isInstanceOf(Refusal.class)
+          .hasMessageStartingWith(
+              "worker w2#3 ended its connection in step 8, GRADIENTS, of generation 3");
+    }
+  }
+
+  @Test
+  void namesAMemberThatDiesAmidALargeTransfer() throws Exception {
+    try (Members members = Members.connected(3)) {
+      int[] bounds = {0, 1, 2, 20_000_000};
+      FloatBuffer whole = Floats.buffer(bounds[3], false);
+      // Member 1 stays away, so that neither of them can get to the end.
+      Future<Boolean> dying = members.start(() -> gather(members.exchange(2), whole, bounds));
+      Future<Boolean> other =
+          members.start(() -> gather(members.exchange(0), Floats.buffer(bounds[3], false), bounds));
+
+      members.exchange(2).close();
+
+      assertThatThrownBy(() -> Members.join(dying))
+          .hasMessage("the exchange of generation 3 was closed");
+      assertThatThrownBy(() -> Members.join(other)).hasMessageContaining("worker w2#3");
+    }
+  }
+
+  @Test
+  void refusesAFrameOfAnotherStepWithBothValues() throws Exception {
+    try (Members members = Members.connected(2)) {
+      int[] bounds = {0, 10, 20};
+      Future<Boolean> ahead =
+          members.start(
+              () -> {
+                FloatBuffer whole = FloatBuffer.allocate(20);
+                members.exchange(1).allGather(9, Kind.EMBEDDINGS, whole, bounds);
+                return true;
+              });
+
+      assertThatThrownBy(
+              () ->
+                  members
+                      .exchange(0)
+                      .allGather(8, Kind.EMBEDDINGS, FloatBuffer.allocate(20), bounds))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("step=9")
+          .hasMessageContaining("(expected: Frame[kind=EMBEDDINGS, step=8");
+      assertThatThrownBy(() -> Members.join(ahead)).hasMessageContaining("(expected: ");
+    }
+  }
+
+  @Test
+  void refusesAHelloOfAnotherGeneration() throws Exception {
+    try (Members members = Members.listening(2)) {
+      Future<Exchange> newer =
+          members.start(() -> members.listener(0).connect(members.roster(), GENERATION.next(), 0));
+
+      assertThatThrownBy(() -> members.listener(1).connect(members.roster(), GENERATION, 1))
+          .isInstanceOf(Refusal.class)
+          .hasMessageContaining("found worker w0#1, member 0 of generation 4")
+          .hasMessageContaining("(expected: worker w0#1, member 0 of generation 3)");
+      assertThat(newer).isNotDone(); // it goes on waiting for the right one
+      members.listener(0).close();
+      assertThatThrownBy(() -> Members.join(newer)).hasMessage("the listener was closed");
+    }
+  }
+
+  @Test
+  void waitsForAPeerThatIsStillInTheGenerationBefore() throws Exception {
+    try (Members members = Members.listening(2)) {
+      List<Seat> roster = members.roster();
+      Future<Exchange> early =
+          members.start(() -> members.listener(1).connect(roster, GENERATION.next(), 1));
+
+      assertThatThrownBy(() -> members.listener(0).connect(roster, GENERATION, 0, SHORT))
+          .hasMessageContaining("did not dial in time");
+      try (Exchange late = members.listener(0).connect(roster, GENERATION.next(), 0);
+          Exchange met = Members.join(early)) {
+        assertThat(List.of(late.member(), met.member())).containsExactly(0, 1);
+      }
+    }
+  }
+
+  @Test
+  void refusesAnotherIncarnationAtAPeersAddress() throws Exception {
+    try (Members members = Members.listening(2)) {
+      Seat stale = new Seat(new WorkerId("w0", 77), members.roster().get(0).data(), 0, 0);
+      Future<Exchange> restarted =
+          members.start(() -> members.listener(0).connect(members.roster(), GENERATION, 0));
+
+      assertThatThrownBy(
+              () ->
+                  members
+                      .listener(1)
+                      .connect(List.of(stale, members.roster().get(1)), GENERATION, 1))
+          .hasMessageContaining("found worker w0#1")
+          .hasMessageContaining("(expected: worker w0#77");
+      Members.join(restarted).close(); // it has nothing against this peer
+    }
+  }
+
+  @Test
+  void letsNoStrangerInTheWay() throws Exception {
+    try (Members members = Members.listening(2);
+        Socket stranger = new Socket()) {
+      Endpoint door = members.roster().get(0).data();
+      stranger.connect(new InetSocketAddress(door.host(), door.port()));
+      stranger
+          .getOutputStream()
+          .write("GET / HTTP/1.1\r\nHost: example.org\r\n\r\n".getBytes(US_ASCII));
+
+      List<Integer> met =
+          members.all(
+              m -> {
+                try (Exchange exchange =
+                    members.listener(m).connect(members.roster(), GENERATION, m)) {
+                  return exchange.members();
+                }
+              });
+
+      assertThat(met).containsExactly(2, 2);
+    }
+  }
+
+  @Test
+  void saysWhoDoesNotAnswer() {
+    try (Members members = Members.listening(2)) {
+      members.listener(0).close();
+
+      assertThatThrownBy(() -> members.listener(1).connect(members.roster(), GENERATION, 1))
+          .isInstanceOf(Refusal.class)
+          .hasMessageContaining("worker w0#1 at 127.0.0.1:")
+          .hasMessageContaining("did not answer to generation 3");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1})
+  void stopsMeetingWhenClosed(int member) throws Exception {
+    try (Members members = Members.listening(2)) {
+      Future<Exchange> meeting =
+          members.start(
+              () -> members.listener(member).connect(members.roster(), GENERATION, member));
+
+      members.listener(member).close();
+
+      assertThatThrownBy(() -> Members.join(meeting))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("the listener was closed");
+    }
+  }
+
+  @Test
+  void refusesAHostThatIsNotHere() {
+    assertThatThrownBy(() -> Mesh.listen("host.invalid"))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("cannot listen on host 'host.invalid'");
+  }
+
+  @Test
+  void leavesNoSocketBehind() throws Exception {
+    assumeThat(Path.of("/proc/self/fd")).exists();
+    Members.connected(2).close(); // what the first use opens stays open
+    long before = descriptors();
+    Members members = Members.connected(5);
+    members.all(m -> reduce(members.exchange(m), 1000));
+    members.close();
+    assertThat(descriptors()).isEqualTo(before);
+  }
+
+  private static long descriptors() throws IOException {
+    long count = 0;
+    try (var open = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+      for (Path descriptor : open) {
+        try {
+          String target = Files.readSymbolicLink(descriptor).toString();
+          count += target.startsWith("socket:") || target.contains("eventpoll") ? 1 : 0;
+        } catch (NoSuchFileException e) {
+          // It was the listing's own.
+        }
+      }
+    }
+    return count;
+  }
+
+  private static boolean gather(Exchange exchange, FloatBuffer whole, int[] bounds) {
+    exchange.allGather(8, Kind.GRADIENTS, whole, bounds);
+    return true;
+  }
+
+  private static boolean reduce(Exchange exchange, int floats) {
+    SummationTree tree = new SummationTree(8, new BitSet());
+    int[] bounds = new int[exchange.members() + 1];
+    for (int m = 1; m < bounds.length; m++) {
+      bounds[m] = floats / exchange.members() * m;
+    }
+    List<Partial<FloatBuffer>> partials = new ArrayList<>();
+    for (int slot = exchange.member(); slot < 8; slot += exchange.members()) {
+      partials.add(new Partial<>(tree.leaf(slot), Floats.buffer(floats, false)));
+    }
+    exchange.reduceScatter(8, Kind.GRADIENTS, tree, partials, bounds, Floats.buffer(floats, false));
+    return true;
+  }
+}
