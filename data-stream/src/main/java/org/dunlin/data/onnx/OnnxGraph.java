@@ -4,6 +4,7 @@ import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UnsafeByteOperations;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.HashMap;
@@ -123,9 +124,12 @@ final class OnnxGraph {
     if (tensor.getDataType() == FLOAT) {
       return floats(tensor).get(0);
     }
-    return tensor.getInt64DataCount() > 0
-        ? tensor.getInt64Data(0)
-        : tensor.getRawData().asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+    return tensor.getInt64DataCount() > 0 ? tensor.getInt64Data(0) : raw(tensor).getLong();
+  }
+
+  // Its position, and not 0, is where the values begin: the bytes are a view of the whole file's.
+  private static ByteBuffer raw(TensorProto tensor) {
+    return tensor.getRawData().asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** A float32 tensor's values, row-major. */
@@ -135,11 +139,7 @@ final class OnnxGraph {
       tensor.getFloatDataList().forEach(values::put);
       return values.flip();
     }
-    return tensor
-        .getRawData()
-        .asReadOnlyByteBuffer()
-        .order(ByteOrder.LITTLE_ENDIAN)
-        .asFloatBuffer();
+    return raw(tensor).asFloatBuffer();
   }
 
   Refusal refused(String what) {

@@ -132,7 +132,7 @@ class OnnxEncoderTest {
         TensorProto.newBuilder().setName("embeddings.position_ids").setDataType(7).addDims(1));
     graph.addNode(node("Erf", "/encoder/layer.0/intermediate/intermediate_act_fn/Erf", "out"));
     graph.addNode(constant("heads", integers(2)));
-    graph.addNode(constant("width", integers(2)));
+    graph.addNode(constant("width", rawInteger(2)));
     graph.addNode(
         node("Concat", "/encoder/layer.0/attention/self/Concat", "shape", "heads", "width"));
     graph.addNode(
@@ -179,5 +179,10 @@ class OnnxEncoderTest {
 
   private static TensorProto.Builder integers(long value) {
     return TensorProto.newBuilder().setDataType(7).addInt64Data(value);
+  }
+
+  private static TensorProto.Builder rawInteger(long value) {
+    ByteBuffer bytes = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(value);
+    return TensorProto.newBuilder().setDataType(7).setRawData(ByteString.copyFrom(bytes.flip()));
   }
 }
