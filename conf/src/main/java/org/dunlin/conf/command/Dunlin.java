@@ -2,7 +2,10 @@ package org.dunlin.conf.command;
 
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
+import org.dunlin.conf.embed.LineEmbedder;
 import org.dunlin.conf.launch.Training;
+import org.dunlin.conf.quickstart.Quickstart;
+import org.dunlin.data.wordnet.WordNetTask;
 import org.dunlin.protocol.Refusal;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -85,11 +88,7 @@ public final class Dunlin implements Callable<Integer> {
   private static Actions actions() {
     return new Actions(
         Training::run,
-        (task, settings) -> missing("quickstart"),
-        (model, texts, vectors) -> missing("embed"));
-  }
-
-  private static int missing(String command) {
-    throw Refusal.run(command + ": this build has no such part");
+        (task, settings) -> Quickstart.run(WordNetTask.of(task.toString()), settings),
+        LineEmbedder::run);
   }
 }

@@ -48,7 +48,8 @@ public final class StopRequest {
     ForkJoinPool.commonPool().execute(wish);
   }
 
-  boolean isAsked() {
+  /** Whether anybody has asked. */
+  public boolean isAsked() {
     return asked.get() > 0;
   }
 
