@@ -61,7 +61,13 @@ record StepRows(int epoch, List<TokenizedSample> samples) {
 
   private static long paddedTokens(SlotBatch slot) {
     return IntStream.range(0, slot.microBatches().length)
-        .mapToLong(number -> (long) slot.microBatches()[number].length * slot.paddedTokens(number))
+        .mapToLong(
+            number -> {
+              int[] rows = slot.microBatches()[number];
+              int longest = slot.paddedTokens(number);
+              long real = Arrays.stream(rows).mapToLong(row -> slot.tokenIds()[row].length).sum();
+              return MicroBatchCut.work((long) rows.length * longest, longest, real);
+            })
         .sum();
   }
 }

@@ -28,13 +28,19 @@ public final class ModelFolder implements AutoCloseable {
   private final Path path;
   private final EncoderSpec encoder;
   private final SafetensorsFile weights;
+  private final String prefix;
   private final Map<Tensor, String> names;
 
   private ModelFolder(
-      Path path, EncoderSpec encoder, SafetensorsFile weights, Map<Tensor, String> names) {
+      Path path,
+      EncoderSpec encoder,
+      SafetensorsFile weights,
+      String prefix,
+      Map<Tensor, String> names) {
     this.path = path;
     this.encoder = encoder;
     this.weights = weights;
+    this.prefix = prefix;
     this.names = names;
   }
 
@@ -52,7 +58,8 @@ public final class ModelFolder implements AutoCloseable {
     EncoderSpec encoder = encoder(path.resolve("config.json"));
     SafetensorsFile weights = SafetensorsFile.open(path.resolve("model.safetensors"));
     try {
-      return new ModelFolder(path, encoder, weights, match(path, encoder, weights));
+      String prefix = prefix(weights);
+      return new ModelFolder(path, encoder, weights, prefix, match(path, encoder, weights, prefix));
     } catch (Refusal e) {
       weights.close();
       throw e;
@@ -83,12 +90,15 @@ public final class ModelFolder implements AutoCloseable {
 
   /** Tensors of the file that no loss uses and that a trained model keeps: the poolers. */
   public List<Tensor> carried() {
-    return weights.tensors().stream().filter(t -> t.name().startsWith("pooler.")).toList();
+    return weights.tensors().stream()
+        .filter(stored -> stored.name().startsWith(prefix + "pooler."))
+        .map(stored -> new Tensor(stored.name().substring(prefix.length()), stored.shape()))
+        .toList();
   }
 
   /** Reads values of one of {@link #tensors} or {@link #carried} as float32. */
   public void read(Tensor tensor, long firstElement, FloatBuffer into) {
-    weights.read(names.getOrDefault(tensor, tensor.name()), firstElement, into);
+    weights.read(names.getOrDefault(tensor, prefix + tensor.name()), firstElement, into);
   }
 
   /** The pooling that sentence-transformers' files ask for, if there are any. */
@@ -131,12 +141,16 @@ public final class ModelFolder implements AutoCloseable {
     weights.close();
   }
 
+  private static String prefix(SafetensorsFile weights) {
+    return PREFIXES.stream()
+        .filter(prefix -> weights.contains(prefix + EncoderTensors.WORD_EMBEDDINGS))
+        .findFirst()
+        .orElse("");
+  }
+
   private static Map<Tensor, String> match(
-      Path path, EncoderSpec encoder, SafetensorsFile weights) {
+      Path path, EncoderSpec encoder, SafetensorsFile weights, String prefix) {
     List<Tensor> expected = EncoderTensors.expected(encoder);
-    String first = expected.get(0).name();
-    String prefix =
-        PREFIXES.stream().filter(p -> weights.contains(p + first)).findFirst().orElse("");
     Map<String, Tensor> found = new LinkedHashMap<>();
     weights.tensors().forEach(tensor -> found.put(tensor.name(), tensor));
     Map<Tensor, String> names = new LinkedHashMap<>();

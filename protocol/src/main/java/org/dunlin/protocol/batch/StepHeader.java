@@ -14,7 +14,7 @@ package org.dunlin.protocol.batch;
  * @param sampleIds {@code [queries]}: rows of the training data, counted through all files
  * @param passageHashes {@code [queries * groupSize]}: equal texts have equal hashes
  * @param tokens real tokens of the batch
- * @param paddedTokens the same with padding
+ * @param paddedTokens the same with what padding costs, in tokens' worth of work
  */
 public record StepHeader(
     long step,
