@@ -229,7 +229,7 @@ public final class Settings {
 
   private LossSpec loss(Pooling pooling) {
     boolean mask = get(Keys.MASK_DUPLICATES) && get(Keys.COMPAT).equals("none");
-    return new LossSpec(pooling, get(Keys.NORMALIZE), get(Keys.TEMPERATURE), mask);
+    return LossSpec.contrastive(pooling, get(Keys.NORMALIZE), get(Keys.TEMPERATURE), mask);
   }
 
   private OptimizerSpec optimizer(long totalSteps) {

@@ -62,7 +62,7 @@ class RunSpecTest {
     assertThat(spec.encoder()).isEqualTo(TINY);
     assertThat(spec.weightsSha256()).matches("[0-9a-f]{64}");
     assertThat(spec.dataSha256()).isEqualTo("d");
-    assertThat(spec.loss()).isEqualTo(new LossSpec(Pooling.MEAN, true, 0.05, true));
+    assertThat(spec.loss()).isEqualTo(LossSpec.contrastive(Pooling.MEAN, true, 0.05, true));
     assertThat(spec.batch().queryMaxTokens()).isEqualTo(40);
     assertThat(spec.batch().passageMaxTokens()).isEqualTo(40);
     assertThat(spec.optimizer())

@@ -279,7 +279,7 @@ class FeedTest {
         "",
         samples.sha256(),
         batch,
-        new LossSpec(Pooling.CLS, true, 0.02, true),
+        LossSpec.contrastive(Pooling.CLS, true, 0.02, true),
         new OptimizerSpec(1e-3, Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1));
   }
 }

@@ -38,11 +38,14 @@ class ContrastTest {
                           "contrast",
                           manager,
                           manager.create(new double[] {TEMPERATURE, queries}),
+                          manager.create(new long[] {1, 0, 1}),
                           manager.create(q, new Shape(queries, HIDDEN)),
                           manager.create(p, new Shape(passages, HIDDEN)),
                           manager.create(
-                              LongStream.range(0, queries).map(i -> i * (long) group).toArray()),
-                          manager.create(hashes, new Shape(hashes.length)))));
+                              LongStream.range(0, passages).toArray(), new Shape(queries, group)),
+                          manager.create(hashes, new Shape(hashes.length)),
+                          manager.create(new float[0], new Shape(0)),
+                          manager.create(new long[0], new Shape(0)))));
       assertThat(out.get(0).get(0).getDouble()).isCloseTo(plain.loss, within(1e-5));
       assertClose(out.get(0).get(1).toFloatArray(), plain.queryGradients);
       assertClose(out.get(0).get(2).toFloatArray(), plain.passageGradients);

@@ -54,7 +54,7 @@ final class SmallRun {
             "",
             "",
             new BatchSpec(queries, 0, groupSize, SLOTS, 4096, 1, POSITIONS, POSITIONS, 1),
-            new LossSpec(LossSpec.Pooling.MEAN, true, 0.05, false),
+            LossSpec.contrastive(LossSpec.Pooling.MEAN, true, 0.05, false),
             new OptimizerSpec(1e-3, OptimizerSpec.Schedule.CONSTANT, 0, 0.01, 0.9, 0.999, 1e-8, 1));
   }
 
