@@ -3,12 +3,10 @@ package org.dunlin.conf.command;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
-import java.util.List;
 import org.dunlin.conf.settings.Settings;
 
 /** What the commands do. Each returns the exit code; a Refusal is told to the person. */
-public record Actions(
-    Train train, Quickstart quickstart, Embed embed, Child coordinator, Child worker) {
+public record Actions(Train train, Quickstart quickstart, Embed embed) {
 
   /** Trains; model and data are given. */
   @FunctionalInterface
@@ -26,12 +24,6 @@ public record Actions(
   @FunctionalInterface
   public interface Embed {
     int run(Path model, InputStream texts, PrintStream vectors);
-  }
-
-  /** A process that another Dunlin started. */
-  @FunctionalInterface
-  public interface Child {
-    int run(List<String> arguments);
   }
 
   /** What the quickstart can learn. */

@@ -2,6 +2,10 @@ package org.dunlin.conf.command;
 
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
+import org.dunlin.conf.embed.LineEmbedder;
+import org.dunlin.conf.launch.Training;
+import org.dunlin.conf.quickstart.Quickstart;
+import org.dunlin.data.wordnet.WordNetTask;
 import org.dunlin.protocol.Refusal;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -64,8 +68,6 @@ public final class Dunlin implements Callable<Integer> {
             .addSubcommand(new QuickstartCommand(actions.quickstart()))
             .addSubcommand(new EmbedCommand(actions.embed()))
             .addSubcommand(new ConfigCommand())
-            .addSubcommand("coordinator", new ChildCommand(actions.coordinator()))
-            .addSubcommand("worker", new ChildCommand(actions.worker()))
             .setOut(out)
             .setErr(err)
             .setParameterExceptionHandler(endings::wrongArguments)
@@ -85,14 +87,8 @@ public final class Dunlin implements Callable<Integer> {
 
   private static Actions actions() {
     return new Actions(
-        settings -> missing("train"),
-        (task, settings) -> missing("quickstart"),
-        (model, texts, vectors) -> missing("embed"),
-        arguments -> missing("coordinator"),
-        arguments -> missing("worker"));
-  }
-
-  private static int missing(String command) {
-    throw Refusal.run(command + ": this build has no such part");
+        Training::run,
+        (task, settings) -> Quickstart.run(WordNetTask.of(task.toString()), settings),
+        LineEmbedder::run);
   }
 }

@@ -112,13 +112,6 @@ class DunlinTest {
   }
 
   @Test
-  void shouldHandChildrenTheirArgumentsAsTheyAre() {
-    run("worker", "a", "--unknown", "3", "--set", "x");
-
-    assertThat(received).containsExactly(List.of("a", "--unknown", "3", "--set", "x"));
-  }
-
-  @Test
   void shouldEndWithTwoAndOneSentenceWhereAKeyOrValueIsWrong() {
     assertThat(run(given("train", "--batch-size", "many"))).isEqualTo(2);
     assertThat(err)
@@ -269,14 +262,6 @@ class DunlinTest {
             },
             (model, texts, vectors) -> {
               received.add(model);
-              return 0;
-            },
-            childArguments -> {
-              received.add(childArguments);
-              return 0;
-            },
-            childArguments -> {
-              received.add(childArguments);
               return 0;
             });
     return new Dunlin(actions)

@@ -31,6 +31,8 @@ import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToWorker;
+import org.slf4j.Marker;
+import org.slf4j.MarkerFactory;
 
 /**
  * The coordinator of a run. Workers find it through the receptionist under {@link #KEY}.
@@ -39,6 +41,9 @@ import org.dunlin.protocol.message.ToWorker;
  * told last, after the members. One at a time in a cluster.
  */
 public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Command> {
+  // The person reads a sentence of it at the run's end; the log file has the trace.
+  private static final Marker TOLD_OTHERWISE = MarkerFactory.getMarker("file-only");
+
   /** Where workers look for the coordinator. */
   public static final ServiceKey<ToCoordinator> KEY =
       ServiceKey.create(ToCoordinator.class, "dunlin-coordinator");
@@ -78,7 +83,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     this.run = run;
     int slots = run.spec().batch().slots();
     this.protocol = new StepProtocol(run.term(), run.spec().steps(), slots, run.workers());
-    this.materializer = Materializer.createMaterializer(context);
+    // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
+    this.materializer = Materializer.matFromSystem(context.getSystem());
     this.feeder = new Feeder(run.batches(), run.windowTokens(), slots, materializer);
     ActorRef<ToCoordinator> door = context.messageAdapter(ToCoordinator.class, FromWorker::new);
     context.getSystem().receptionist().tell(Receptionist.register(KEY, door));
@@ -150,7 +156,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   }
 
   private Behavior<Command> failed(Throwable cause) {
-    getContext().getLog().error("the coordinator's own part failed", cause);
+    getContext().getLog().error(TOLD_OTHERWISE, "the coordinator's own part failed", cause);
     return on(new Event.Broken(sentence(cause)));
   }
 
@@ -247,6 +253,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
                 commit.loss(),
                 commit.gradientNorm(),
                 run.spec().optimizer().rateAt(commit.step(), run.spec().steps()),
+                commit.applied(),
                 batch.header().queries(),
                 batch.header().tokens(),
                 batch.header().paddedTokens(),

@@ -2,6 +2,7 @@ package org.dunlin.coordinator.model;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.apache.pekko.NotUsed;
@@ -18,24 +19,27 @@ public final class InitialState {
 
   private InitialState() {}
 
+  private record Piece(Tensor tensor, long firstElement, int floats) {}
+
   /** Every tensor that training needs, in order. The folder must stay open while it is read. */
   public static Source<StateChunk, NotUsed> of(ModelFolder folder) {
-    return Source.fromIterator(
-            () -> folder.tensors().stream().flatMap(tensor -> chunks(folder, tensor)).iterator())
+    List<Piece> pieces = folder.tensors().stream().flatMap(InitialState::pieces).toList();
+    return Source.from(pieces)
+        .map(piece -> read(folder, piece))
         .withAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId()));
   }
 
-  private static Stream<StateChunk> chunks(ModelFolder folder, Tensor tensor) {
-    long elements = tensor.elements();
-    return LongStream.range(0, (elements + FLOATS - 1) / FLOATS)
+  private static Stream<Piece> pieces(Tensor tensor) {
+    return LongStream.range(0, (tensor.elements() + FLOATS - 1) / FLOATS)
+        .map(chunk -> chunk * FLOATS)
         .mapToObj(
-            chunk -> {
-              long first = chunk * FLOATS;
-              int floats = (int) Math.min(FLOATS, elements - first);
-              ByteBuffer bytes =
-                  ByteBuffer.allocate(floats * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-              folder.read(tensor, first, bytes.asFloatBuffer());
-              return new StateChunk(tensor.name(), first, bytes.asReadOnlyBuffer());
-            });
+            first -> new Piece(tensor, first, (int) Math.min(FLOATS, tensor.elements() - first)));
+  }
+
+  private static StateChunk read(ModelFolder folder, Piece piece) {
+    ByteBuffer bytes =
+        ByteBuffer.allocate(piece.floats() * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    folder.read(piece.tensor(), piece.firstElement(), bytes.asFloatBuffer());
+    return new StateChunk(piece.tensor().name(), piece.firstElement(), bytes.asReadOnlyBuffer());
   }
 }

@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import org.apache.pekko.Done;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.dispatch.Dispatchers;
 import org.apache.pekko.stream.ActorAttributes;
@@ -42,19 +44,27 @@ public final class ModelExport implements Run.ModelSink {
       long steps, Source<StateChunk, NotUsed> state, Materializer materializer) {
     Path target =
         runFolder.resolve(steps == spec.steps() ? "model" : "model-after-" + steps + "-steps");
-    ModelWriter writer;
+    Executor files =
+        materializer.system().dispatchers().lookup(Dispatchers.DefaultBlockingDispatcherId());
+    return CompletableFuture.supplyAsync(() -> begin(target), files)
+        .thenCompose(
+            writer ->
+                state
+                    .runWith(into(writer), materializer)
+                    .handleAsync((done, error) -> finish(writer, steps, target, error), files));
+  }
+
+  private ModelWriter begin(Path target) {
     try {
-      writer = new ModelWriter(source, spec.loss(), target);
+      return new ModelWriter(source, spec.loss(), target);
     } catch (IOException e) {
-      return CompletableFuture.failedFuture(refused(target, e));
+      throw refused(target, e);
     }
-    return state
-        .runWith(
-            Sink.<StateChunk>foreach(c -> writer.put(c.tensor(), c.firstElement(), c.values()))
-                .withAttributes(
-                    ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId())),
-            materializer)
-        .handleAsync((done, error) -> finish(writer, steps, target, error));
+  }
+
+  private static Sink<StateChunk, CompletionStage<Done>> into(ModelWriter writer) {
+    return Sink.<StateChunk>foreach(c -> writer.put(c.tensor(), c.firstElement(), c.values()))
+        .withAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId()));
   }
 
   private static RunEvent.Saved finish(

@@ -29,6 +29,7 @@ public sealed interface RunEvent {
    * @param loss mean over the global batch's queries
    * @param gradientNorm before clipping
    * @param learningRate of this update
+   * @param applied false if the step was skipped because its gradient was not finite
    * @param pairs queries of the batch
    * @param tokens real tokens of the batch
    * @param paddedTokens the same with padding
@@ -40,6 +41,7 @@ public sealed interface RunEvent {
       double loss,
       double gradientNorm,
       double learningRate,
+      boolean applied,
       int pairs,
       long tokens,
       long paddedTokens,

@@ -152,6 +152,23 @@ public final class ModelFolder implements AutoCloseable {
         : Optional.empty();
   }
 
+  /**
+   * Whether its embeddings are scaled to length 1: as sentence-transformers' files say, and where
+   * there are none, yes.
+   */
+  public boolean normalizes() {
+    Path file = path.resolve("modules.json");
+    if (!Files.isReadable(file)) {
+      return true;
+    }
+    for (JsonNode module : readJson(file)) {
+      if (module.path("type").asText().endsWith(".Normalize")) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   @Override
   public void close() {
     weights.close();

@@ -1,8 +1,5 @@
 package org.dunlin.data.model;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -19,7 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.dunlin.protocol.run.LossSpec;
-import org.dunlin.protocol.run.LossSpec.Pooling;
 
 /**
  * Writes a trained model as a Hugging Face folder that transformers and sentence-transformers load:
@@ -100,7 +96,7 @@ public final class ModelWriter implements AutoCloseable {
         Files.copy(file, partial.resolve(name), StandardCopyOption.REPLACE_EXISTING);
       }
     }
-    describeForSentenceTransformers();
+    PoolingFiles.write(partial, source.encoder(), loss.pooling(), loss.normalize());
     try (Stream<Path> files = Files.walk(partial)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         makeDurable(file);
@@ -136,48 +132,6 @@ public final class ModelWriter implements AutoCloseable {
         weights.put(tensor.name(), first, values.flip());
       }
     }
-  }
-
-  // The files that FlagEmbedding forgets, without which the library falls back to mean pooling.
-  private void describeForSentenceTransformers() throws IOException {
-    ObjectMapper json = new ObjectMapper();
-    ArrayNode modules = json.createArrayNode();
-    module(modules, "", "Transformer");
-    module(modules, "1_Pooling", "Pooling");
-    if (loss.normalize()) {
-      module(modules, "2_Normalize", "Normalize");
-      Files.createDirectory(partial.resolve("2_Normalize"));
-    }
-    ObjectNode pooling = json.createObjectNode();
-    pooling.put("word_embedding_dimension", source.encoder().hidden());
-    pooling.put("pooling_mode_cls_token", loss.pooling() == Pooling.CLS);
-    pooling.put("pooling_mode_mean_tokens", loss.pooling() == Pooling.MEAN);
-    pooling.put("pooling_mode_max_tokens", false);
-    pooling.put("pooling_mode_mean_sqrt_len_tokens", false);
-    pooling.put("pooling_mode_lasttoken", loss.pooling() == Pooling.LAST_TOKEN);
-    ObjectNode transformer = json.createObjectNode();
-    transformer.put("max_seq_length", source.encoder().maxTokens());
-    transformer.put("do_lower_case", false);
-    Files.createDirectory(partial.resolve("1_Pooling"));
-    write(json, "modules.json", modules);
-    write(json, "1_Pooling/config.json", pooling);
-    write(json, "sentence_bert_config.json", transformer);
-  }
-
-  private static void module(ArrayNode modules, String folder, String type) {
-    int index = modules.size();
-    modules
-        .addObject()
-        .put("idx", index)
-        .put("name", Integer.toString(index))
-        .put("path", folder)
-        .put("type", "sentence_transformers.models." + type);
-  }
-
-  private void write(ObjectMapper json, String name, Object content) throws IOException {
-    Files.writeString(
-        partial.resolve(name),
-        json.writerWithDefaultPrettyPrinter().writeValueAsString(content) + "\n");
   }
 
   private static void makeDurable(Path file) throws IOException {

@@ -36,7 +36,7 @@ public sealed interface MemberEffect {
   record TellBroken(String sentence) implements MemberEffect {}
 
   /** Close everything and end. */
-  record Stop(String reason) implements MemberEffect {}
+  record Stop(WorkerEnd end) implements MemberEffect {}
 
   /** An event that means nothing now, with the reason; it is counted. */
   record Discard(MemberEvent event, String why) implements MemberEffect {}

@@ -67,7 +67,9 @@ public final class MemberProtocol {
       case Failed failed ->
           new Decision(
               state.withPhase(Phase.ENDED),
-              List.of(new TellBroken(failed.sentence()), new Stop(failed.sentence())));
+              List.of(
+                  new TellBroken(failed.sentence()),
+                  new Stop(new WorkerEnd(true, failed.sentence()))));
     };
   }
 
@@ -188,7 +190,9 @@ public final class MemberProtocol {
     if (state.term().isPresent() && !obeys(state, event.term())) {
       return discard(state, event, "of term " + event.term());
     }
-    return new Decision(state.withPhase(Phase.ENDED), List.of(new Stop(event.reason())));
+    boolean neverTaken = state.phase() == Phase.JOINING;
+    return new Decision(
+        state.withPhase(Phase.ENDED), List.of(new Stop(new WorkerEnd(neverTaken, event.reason()))));
   }
 
   private static boolean obeys(MemberState state, Term term) {

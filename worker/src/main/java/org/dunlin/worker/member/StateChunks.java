@@ -3,6 +3,7 @@ package org.dunlin.worker.member;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.LongStream;
@@ -16,24 +17,31 @@ final class StateChunks {
 
   private StateChunks() {}
 
-  /** All parameters of a device, chunk by chunk; each is copied when it is asked for. */
+  private record Piece(String parameter, long firstElement, int floats) {}
+
+  /**
+   * All parameters of a device, chunk by chunk; each is copied when it is asked for. (An iterator
+   * over nested streams would copy a whole parameter at once.)
+   */
   static Iterator<StateChunk> read(Device device) {
-    return device.parameters().entrySet().stream()
-        .flatMap(parameter -> chunks(device, parameter.getKey(), parameter.getValue()))
-        .iterator();
+    List<Piece> pieces =
+        device.parameters().entrySet().stream()
+            .flatMap(parameter -> pieces(parameter.getKey(), parameter.getValue()))
+            .toList();
+    return pieces.stream().map(piece -> read(device, piece)).iterator();
   }
 
-  private static Stream<StateChunk> chunks(Device device, String parameter, long elements) {
+  private static Stream<Piece> pieces(String parameter, long elements) {
     return LongStream.range(0, (elements + FLOATS - 1) / FLOATS)
-        .mapToObj(
-            chunk -> {
-              long first = chunk * FLOATS;
-              int floats = (int) Math.min(FLOATS, elements - first);
-              ByteBuffer bytes =
-                  ByteBuffer.allocate(floats * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-              device.read(parameter, first, bytes.asFloatBuffer());
-              return new StateChunk(parameter, first, bytes.asReadOnlyBuffer());
-            });
+        .map(chunk -> chunk * FLOATS)
+        .mapToObj(first -> new Piece(parameter, first, (int) Math.min(FLOATS, elements - first)));
+  }
+
+  private static StateChunk read(Device device, Piece piece) {
+    ByteBuffer bytes =
+        ByteBuffer.allocate(piece.floats() * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    device.read(piece.parameter(), piece.firstElement(), bytes.asFloatBuffer());
+    return new StateChunk(piece.parameter(), piece.firstElement(), bytes.asReadOnlyBuffer());
   }
 
   /** Counts what arrives, so that a stream that ended early is not taken for a whole one. */

@@ -6,6 +6,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -30,11 +31,10 @@ import org.dunlin.worker.collective.Mesh;
 final class StepThread implements AutoCloseable {
   // Load, meet, one step and its update at most are ever queued.
   private static final int QUEUE = 8;
-  private static final long CLOSE_SECONDS = 30;
-
   private final WorkerSetup setup;
   private final Mesh.Listener listener;
   private final ThreadPoolExecutor thread;
+  private final CompletableFuture<Void> closed = new CompletableFuture<>();
   private volatile Device device;
   private volatile Exchange exchange;
   private int[] slotBounds = {};
@@ -49,7 +49,19 @@ final class StepThread implements AutoCloseable {
             0,
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(QUEUE),
-            work -> new Thread(work, "step-" + setup.worker()));
+            work -> daemon(work, "step-" + setup.worker())) {
+          @Override
+          protected void terminated() {
+            closed.complete(null);
+          }
+        };
+  }
+
+  // A device that hangs must not keep the process alive.
+  private static Thread daemon(Runnable work, String name) {
+    Thread thread = new Thread(work, name);
+    thread.setDaemon(true);
+    return thread;
   }
 
   Endpoint endpoint() {
@@ -111,16 +123,20 @@ final class StepThread implements AutoCloseable {
       open.close();
     }
     listener.close();
-    thread.execute(this::closeDevice);
+    thread.execute(this::closeOwned);
     thread.shutdown();
   }
 
-  /** Waits until everything is closed. */
-  boolean awaitClosed() throws InterruptedException {
-    return thread.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+  /** Completes when everything is closed. */
+  CompletionStage<Void> closed() {
+    return closed;
   }
 
-  private void closeDevice() {
+  // The exchange once more: the members may have met while this was being closed.
+  private void closeOwned() {
+    if (exchange != null) {
+      exchange.close();
+    }
     if (device != null) {
       device.close();
     }

@@ -29,6 +29,8 @@ import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToWorker;
+import org.slf4j.Marker;
+import org.slf4j.MarkerFactory;
 
 /**
  * One worker of a run: finds the coordinator through the receptionist, joins, and carries out what
@@ -37,6 +39,9 @@ import org.dunlin.protocol.message.ToWorker;
  * <p>Stops when it is sent away or cannot go on; the owner of the actor system waits for that.
  */
 public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
+  // The person reads a sentence of it at the run's end; the log file has the trace.
+  private static final Marker TOLD_OTHERWISE = MarkerFactory.getMarker("file-only");
+
   /** What reaches this actor. */
   public sealed interface Command {}
 
@@ -60,6 +65,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private final WorkerSetup setup;
   private final StepThread steps;
+  private final CompletableFuture<WorkerEnd> ended;
   private final MemberProtocol protocol = new MemberProtocol();
   private final Materializer materializer;
   private final ActorRef<ToWorker> door;
@@ -67,20 +73,27 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private Optional<ActorRef<ToCoordinator>> coordinator = Optional.empty();
   private Optional<ToWorker.Welcome> welcome = Optional.empty();
   private List<Seat> roster = List.of();
+  private WorkerEnd end = new WorkerEnd(true, "the worker was stopped");
 
   /**
    * A worker's actor.
    *
    * @param key where the coordinator registers
+   * @param ended completed when the actor has stopped and its device and threads are closed
    */
-  public static Behavior<Command> create(WorkerSetup setup, ServiceKey<ToCoordinator> key) {
-    return Behaviors.setup(context -> new WorkerActor(context, setup, key));
+  public static Behavior<Command> create(
+      WorkerSetup setup, ServiceKey<ToCoordinator> key, CompletableFuture<WorkerEnd> ended) {
+    return Behaviors.setup(context -> new WorkerActor(context, setup, key, ended));
   }
 
   private WorkerActor(
-      ActorContext<Command> context, WorkerSetup setup, ServiceKey<ToCoordinator> key) {
+      ActorContext<Command> context,
+      WorkerSetup setup,
+      ServiceKey<ToCoordinator> key,
+      CompletableFuture<WorkerEnd> ended) {
     super(context);
     this.setup = setup;
+    this.ended = ended;
     this.steps = new StepThread(setup);
     this.materializer = Materializer.createMaterializer(context);
     this.door = context.messageAdapter(ToWorker.class, FromCoordinator::new);
@@ -174,7 +187,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     if (state.phase() == MemberState.Phase.ENDED) {
       return this;
     }
-    getContext().getLog().error("worker {} cannot go on", setup.worker(), cause);
+    getContext().getLog().error(TOLD_OTHERWISE, "worker {} cannot go on", setup.worker(), cause);
     return on(new MemberEvent.Failed(sentence(cause)));
   }
 
@@ -214,8 +227,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
       case MemberEffect.Offer e -> offer(e);
       case MemberEffect.TellBroken e ->
           tell(new ToCoordinator.Broken(setup.worker(), e.sentence()));
-      case MemberEffect.Stop e ->
-          getContext().getLog().info("worker {} ends: {}", setup.worker(), e.reason());
+      case MemberEffect.Stop e -> {
+        end = e.end();
+        getContext().getLog().info("worker {} ends: {}", setup.worker(), end.reason());
+      }
       case MemberEffect.Discard e ->
           getContext().getLog().debug("dropped {}: {}", e.event(), e.why());
     }
@@ -263,7 +278,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   }
 
   private Behavior<Command> stopped() {
+    WorkerEnd last = end;
     steps.close();
+    steps.closed().thenRun(() -> ended.complete(last));
     return this;
   }
 }

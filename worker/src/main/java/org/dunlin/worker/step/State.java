@@ -32,13 +32,22 @@ final class State implements AutoCloseable {
   private final NDArray[] secondMoments;
 
   State(EncoderSpec encoder) {
+    this(encoder, true);
+  }
+
+  /**
+   * @param trains whether there are moments too
+   */
+  State(EncoderSpec encoder, boolean trains) {
     this.layout = new StateLayout(EncoderTensors.expected(encoder));
     List<Block> first = new ArrayList<>();
     List<Block> second = new ArrayList<>();
     for (long floats : layout.blockFloats()) {
       parameters.add(new Block(floats));
-      first.add(new Block(floats));
-      second.add(new Block(floats));
+      if (trains) {
+        first.add(new Block(floats));
+        second.add(new Block(floats));
+      }
     }
     int count = layout.segments().size();
     this.weights = new NDArray[count - 1];
@@ -49,8 +58,10 @@ final class State implements AutoCloseable {
       Segment segment = layout.segments().get(s);
       byName.put(segment.tensor().name(), segment);
       updated[s] = Module.list("w", array(parameters, segment));
-      firstMoments[s] = Module.list("m", array(first, segment));
-      secondMoments[s] = Module.list("v", array(second, segment));
+      if (trains) {
+        firstMoments[s] = Module.list("m", array(first, segment));
+        secondMoments[s] = Module.list("v", array(second, segment));
+      }
       if (s > 0) {
         weights[s - 1] = Torch.asLeaf(Module.list("w", array(parameters, segment)));
       }

@@ -1,0 +1,6 @@
+/**
+ * Texts in, embeddings out, for people and scripts.
+ *
+ * <p><b>Rule of this room:</b> it computes what a training run would, and trains nothing.
+ */
+package org.dunlin.conf.embed;

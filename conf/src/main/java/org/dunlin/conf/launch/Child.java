@@ -1,0 +1,156 @@
+package org.dunlin.conf.launch;
+
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
+import java.util.regex.Pattern;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.protocol.Refusal;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A JVM of this one's class path and flags that lives no longer than this one. What it prints on
+ * standard output is read line by line; standard error is its log.
+ */
+final class Child {
+  /** How a child is started. */
+  record Plan(
+      RunEvent.Member member,
+      Class<?> main,
+      List<String> arguments,
+      long heapMib,
+      long directMib,
+      Path log) {}
+
+  // The decision about a terminal's Ctrl-C, or its end, is the supervisor's alone; what is ignored
+  // here stays ignored in the program that this shell becomes.
+  private static final String SHIELDED = "trap '' INT HUP; exec \"$0\" \"$@\"";
+
+  // Flags of this JVM that say how large it is, or that only one JVM at a time can have.
+  private static final Pattern OWN_FLAGS =
+      Pattern.compile("-Xm[sx].*|-XX:MaxDirectMemorySize=.*|-agent.*|-javaagent.*|-Xrun.*");
+
+  // The launcher sets these; a program that was started otherwise shall compute the same bits.
+  private static final Map<String, String> ENVIRONMENT =
+      Map.of("OMP_NUM_THREADS", "1", "MKL_CBWR", "AVX2,STRICT", "OPT_OUT_TRACKING", "true");
+
+  private static final Logger LOG = LoggerFactory.getLogger(Child.class);
+
+  private final RunEvent.Member member;
+  private final Process process;
+  private final Path log;
+
+  private Child(RunEvent.Member member, Process process, Path log) {
+    this.member = member;
+    this.process = process;
+    this.log = log;
+  }
+
+  /**
+   * Starts it.
+   *
+   * @param line hears each line, on a thread of the child's own
+   * @param end hears the exit code, after the last line
+   */
+  static Child start(Plan plan, Consumer<String> line, IntConsumer end) {
+    ProcessBuilder builder = new ProcessBuilder(command(plan));
+    builder.redirectError(ProcessBuilder.Redirect.appendTo(plan.log().toFile()));
+    ENVIRONMENT.forEach(builder.environment()::putIfAbsent);
+    try {
+      Process process = builder.start();
+      RunEvent.Member asked = plan.member();
+      RunEvent.Member member =
+          new RunEvent.Member(asked.role(), asked.name(), asked.incarnation(), process.pid());
+      Child child = new Child(member, process, plan.log());
+      Thread reader = new Thread(() -> child.read(line, end), "output-of-" + member.name());
+      reader.setDaemon(true);
+      reader.start();
+      return child;
+    } catch (IOException e) {
+      throw Refusal.run("a process cannot be started: " + e.getMessage(), e);
+    }
+  }
+
+  private static List<String> command(Plan plan) {
+    List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", SHIELDED));
+    command.add(System.getProperty("java.home") + File.separator + "bin" + File.separator + "java");
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(flag -> !OWN_FLAGS.matcher(flag).matches())
+        .forEach(command::add);
+    command.add("-Xmx" + plan.heapMib() + "m");
+    command.add("-XX:MaxDirectMemorySize=" + plan.directMib() + "m");
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), plan.main().getName()));
+    command.addAll(plan.arguments());
+    return command;
+  }
+
+  private void read(Consumer<String> heard, IntConsumer end) {
+    try (BufferedReader lines =
+        new BufferedReader(
+            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        heard.accept(line);
+      }
+    } catch (IOException e) {
+      // The pipe broke with the process; its end says the rest.
+      process.destroyForcibly();
+    }
+    end.accept(process.onExit().join().exitValue());
+  }
+
+  /** Role, name, incarnation and pid. */
+  RunEvent.Member member() {
+    return member;
+  }
+
+  Path log() {
+    return log;
+  }
+
+  boolean isAlive() {
+    return process.isAlive();
+  }
+
+  /** Sends it a request; one that it no longer hears is lost. */
+  void ask(String request) {
+    try {
+      process.getOutputStream().write((request + "\n").getBytes(StandardCharsets.UTF_8));
+      process.getOutputStream().flush();
+    } catch (IOException e) {
+      LOG.info("{} hears no more", member, e);
+    }
+  }
+
+  /** Lets go of it: it then ends by itself. */
+  void letGo() {
+    try {
+      process.getOutputStream().close();
+    } catch (IOException e) {
+      LOG.info("{} hears no more", member, e);
+    }
+  }
+
+  /** Waits for its end, not longer than a limit. */
+  void awaitEnd(long limitMs) throws InterruptedException {
+    if (!process.waitFor(limitMs, TimeUnit.MILLISECONDS)) {
+      LOG.warn("{} has not ended within {} ms", member, limitMs);
+    }
+  }
+
+  /** Ends it, whatever it does, and returns when it has ended. */
+  void kill() {
+    process.destroyForcibly();
+    process.onExit().join();
+  }
+}

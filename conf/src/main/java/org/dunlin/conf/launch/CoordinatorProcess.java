@@ -1,0 +1,81 @@
+package org.dunlin.conf.launch;
+
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.dunlin.conf.log.Logs;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.actor.CoordinatorActor;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.protocol.Refusal;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The body of {@code dunlin coordinator RUN_FOLDER STEPS}, a child of a supervisor: it reads the
+ * run's settings from its folder, forms the cluster, and prints first its address and then a line
+ * of JSON for everything that happens.
+ */
+public final class CoordinatorProcess {
+  private static final Logger LOG = LoggerFactory.getLogger(CoordinatorProcess.class);
+
+  private CoordinatorProcess() {}
+
+  /** As {@link #run}, with an end of the process. */
+  public static void main(String[] arguments) {
+    System.exit(run(List.of(arguments)));
+  }
+
+  /** Gives the exit code: 0, or 1 or 2 after a last event that says why. */
+  public static int run(List<String> arguments) {
+    Logs.toStandardError();
+    PrintStream lines = takeStandardOutput();
+    Lifeline line = Lifeline.hold();
+    int exitCode = 0;
+    try {
+      run(Path.of(arguments.get(0)), Long.parseLong(arguments.get(1)), line, lines);
+    } catch (Refusal e) {
+      LOG.error("refused", e);
+      lines.println(EventLines.write(new RunEvent.Failed(e.getMessage())));
+      exitCode = e.kind().exitCode();
+    } catch (RuntimeException e) {
+      LOG.error("failed", e);
+      lines.println(EventLines.write(new RunEvent.Failed("the coordinator failed: " + e)));
+      exitCode = 1;
+    }
+    lines.flush();
+    return exitCode;
+  }
+
+  // The steps are given, because to count those of an epoch may mean to read it.
+  private static void run(Path runFolder, long steps, Lifeline line, PrintStream lines) {
+    Settings settings =
+        Settings.load(
+            Optional.of(runFolder.resolve(RunFolder.SETTINGS)), Map.of("train.steps", steps));
+    Consumer<RunEvent> printer = event -> lines.println(EventLines.write(event));
+    try (Inputs inputs = Inputs.open(settings);
+        EventRelay relay = new EventRelay(printer);
+        ClusterNode node = ClusterNode.start(List.of("coordinator"), LocalRun.HOST)) {
+      node.joinItself();
+      ActorRef<CoordinatorActor.Command> coordinator =
+          node.spawn(
+              CoordinatorActor.create(inputs.run(settings.workers(), runFolder, relay)),
+              "coordinator");
+      lines.println(node.address());
+      line.stopAsked().thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));
+      node.stopped(coordinator).toCompletableFuture().join();
+    }
+  }
+
+  // What a library prints must not come between the lines that the supervisor reads.
+  static PrintStream takeStandardOutput() {
+    PrintStream lines = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+    System.setOut(System.err);
+    return lines;
+  }
+}

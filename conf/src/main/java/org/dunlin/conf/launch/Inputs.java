@@ -1,0 +1,105 @@
+package org.dunlin.conf.launch;
+
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.actor.Run;
+import org.dunlin.coordinator.model.InitialState;
+import org.dunlin.coordinator.model.ModelExport;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.data.feed.Feed;
+import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.samples.SampleFiles;
+import org.dunlin.data.tokens.Tokenizer;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.run.RunSpec;
+
+/**
+ * What a run reads, opened and checked, and the run that it makes. Close it when the run is over.
+ */
+final class Inputs implements AutoCloseable {
+  // The first: nobody coordinated this run before.
+  private static final Term TERM = new Term(1);
+
+  private final Settings settings;
+  private final ModelFolder model;
+  private final SampleFiles samples;
+  private final Tokenizer tokenizer;
+  private final RunSpec spec;
+
+  private Inputs(
+      Settings settings,
+      ModelFolder model,
+      SampleFiles samples,
+      Tokenizer tokenizer,
+      RunSpec spec) {
+    this.settings = settings;
+    this.model = model;
+    this.samples = samples;
+    this.tokenizer = tokenizer;
+    this.spec = spec;
+  }
+
+  /** Opens them; what is missing or does not fit is a {@link org.dunlin.protocol.Refusal}. */
+  static Inputs open(Settings settings) {
+    ModelFolder model = ModelFolder.open(settings.modelPath());
+    SampleFiles samples = null;
+    Tokenizer tokenizer = null;
+    try {
+      samples = SampleFiles.open(settings.dataFiles());
+      tokenizer = Tokenizer.open(settings.modelPath());
+      samples.requireNegatives(settings.batch(model.encoder()).groupSize());
+      long steps = steps(settings, model, samples, tokenizer);
+      RunSpec spec = settings.runSpec(model, steps, samples.sha256());
+      return new Inputs(settings, model, samples, tokenizer, spec);
+    } catch (RuntimeException e) {
+      close(model, samples, tokenizer);
+      throw e;
+    }
+  }
+
+  private static long steps(
+      Settings settings, ModelFolder model, SampleFiles samples, Tokenizer tokenizer) {
+    return settings.steps() > 0
+        ? settings.steps()
+        : Feed.steps(
+            samples,
+            tokenizer,
+            settings.batch(model.encoder()),
+            settings.seed(),
+            settings.epochs());
+  }
+
+  RunSpec spec() {
+    return spec;
+  }
+
+  /** The run as its coordinator needs it. */
+  Run run(int workers, Path runFolder, Consumer<RunEvent> watcher) {
+    return new Run(
+        TERM,
+        spec,
+        Version.CURRENT,
+        workers,
+        settings.feedWindowTokens(),
+        Feed.batches(samples, tokenizer, spec),
+        () -> InitialState.of(model),
+        new ModelExport(model, spec, runFolder),
+        watcher);
+  }
+
+  @Override
+  public void close() {
+    close(model, samples, tokenizer);
+  }
+
+  private static void close(ModelFolder model, SampleFiles samples, Tokenizer tokenizer) {
+    if (tokenizer != null) {
+      tokenizer.close();
+    }
+    if (samples != null) {
+      samples.close();
+    }
+    model.close();
+  }
+}

@@ -1,0 +1,107 @@
+package org.dunlin.conf.launch;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.dunlin.conf.report.MetricsLog;
+import org.dunlin.conf.report.ProcessesFile;
+import org.dunlin.conf.report.Watcher;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.RunSpec;
+
+/**
+ * One training job: inputs that are checked, a run folder that is ready, nothing started yet.
+ *
+ * <pre>{@code
+ * try (Job job = Job.open(settings)) {
+ *   Outcome outcome = job.run(job.watching(Progress.onStandardError(1)), StopRequest.bySignals());
+ * }
+ * }</pre>
+ */
+public final class Job implements AutoCloseable {
+  private static final long MIB = 1 << 20;
+
+  private final Settings settings;
+  private final Inputs inputs;
+  private final RunFolder folder;
+
+  private Job(Settings settings, Inputs inputs, RunFolder folder) {
+    this.settings = settings;
+    this.inputs = inputs;
+    this.folder = folder;
+  }
+
+  /** Checks everything that can be known before a run, then makes its folder. */
+  public static Job open(Settings settings) {
+    Inputs inputs = Inputs.open(settings);
+    try {
+      requireMemory(settings, inputs.spec());
+      List<Path> read = new ArrayList<>(settings.dataFiles());
+      read.add(settings.modelPath());
+      RunFolder folder = RunFolder.create(settings.runFolder(), settings.overwrite(), read);
+      try {
+        Files.writeString(folder.path().resolve(RunFolder.SETTINGS), settings.render());
+        return new Job(settings, inputs, folder);
+      } catch (IOException | RuntimeException e) {
+        folder.close();
+        throw e;
+      }
+    } catch (IOException e) {
+      inputs.close();
+      throw Refusal.usage(settings.runFolder() + ": cannot be written: " + e.getMessage());
+    } catch (RuntimeException e) {
+      inputs.close();
+      throw e;
+    }
+  }
+
+  private static void requireMemory(Settings settings, RunSpec spec) {
+    MemoryBudget budget = MemoryBudget.of(spec, settings.computeThreads());
+    if (settings.workers() == 0) {
+      budget.requireDirect();
+      budget.requirePhysical(1, Runtime.getRuntime().maxMemory());
+      return;
+    }
+    long heapMib =
+        settings.coordinatorHeapMib() + (long) settings.workers() * settings.workerHeapMib();
+    budget.requirePhysical(settings.workers(), heapMib * MIB);
+  }
+
+  public RunSpec spec() {
+    return inputs.spec();
+  }
+
+  public Path runFolder() {
+    return folder.path();
+  }
+
+  /** The watchers that every run has, which write to its folder, and some more. */
+  public Watcher watching(Watcher... more) {
+    List<Watcher> all = new ArrayList<>();
+    all.add(new ProcessesFile(folder.path()));
+    all.add(new MetricsLog(folder.path()));
+    all.addAll(List.of(more));
+    return Watcher.all(all);
+  }
+
+  /**
+   * Runs it to its end; everything that was started is closed on return. Once.
+   *
+   * @param watcher told of everything that happens; the caller closes it
+   * @param stop what may end it early
+   */
+  public Outcome run(Watcher watcher, StopRequest stop) {
+    return settings.workers() == 0
+        ? LocalRun.run(inputs, folder.path(), settings.computeThreads(), watcher, stop)
+        : new ProcessRun(settings, inputs.spec(), folder.path(), watcher, stop).run();
+  }
+
+  @Override
+  public void close() {
+    inputs.close();
+    folder.close();
+  }
+}

@@ -1,0 +1,105 @@
+package org.dunlin.conf.launch;
+
+import com.sun.management.HotSpotDiagnosticMXBean;
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
+import java.util.List;
+import java.util.Locale;
+import org.dunlin.data.model.EncoderTensors;
+import org.dunlin.data.model.Tensor;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.RunSpec;
+
+/**
+ * The direct memory that one worker needs from the first step to the last. What grows with a
+ * micro-batch, the activations, comes on top.
+ *
+ * @param parametersBytes of all parameters
+ * @param momentsBytes AdamW's two
+ * @param reducedBytes the reduced gradient, dense
+ * @param partialBytes sums that wait in the tree, log2(slots) + 1, and one a compute thread, each
+ *     without the word embedding
+ * @param gatherBytes the passages' embeddings of a global batch
+ */
+record MemoryBudget(
+    long parametersBytes,
+    long momentsBytes,
+    long reducedBytes,
+    long partialBytes,
+    long gatherBytes) {
+  private static final double GIB = 1L << 30;
+
+  static MemoryBudget of(RunSpec spec, int computeThreads) {
+    List<Tensor> tensors = EncoderTensors.expected(spec.encoder());
+    long all = 0;
+    long dense = 0;
+    for (Tensor tensor : tensors) {
+      long bytes = tensor.elements() * Float.BYTES;
+      all += bytes;
+      dense += tensor.name().equals(EncoderTensors.WORD_EMBEDDINGS) ? 0 : bytes;
+    }
+    int waiting = Integer.numberOfTrailingZeros(spec.batch().slots()) + 1;
+    long passages = (long) spec.batch().pairs() * spec.batch().groupSize();
+    return new MemoryBudget(
+        all,
+        2 * all,
+        all,
+        dense * (waiting + computeThreads),
+        passages * spec.encoder().hidden() * Float.BYTES);
+  }
+
+  long directBytes() {
+    return parametersBytes + momentsBytes + reducedBytes + partialBytes + gatherBytes;
+  }
+
+  /** Refuses what this JVM would not be given. */
+  void requireDirect() {
+    long limit = directLimitBytes();
+    if (directBytes() > limit) {
+      throw Refusal.run(
+          "this JVM may use %s of direct memory (expected: at least %s: %s); raise -XX:MaxDirectMemorySize"
+              .formatted(gib(limit), gib(directBytes()), parts()));
+    }
+  }
+
+  /**
+   * Refuses what the machine has not.
+   *
+   * @param workers on this machine
+   * @param heapBytes of all their processes together, and the coordinator's
+   */
+  void requirePhysical(int workers, long heapBytes) {
+    long machine =
+        ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    long needed = workers * directBytes() + heapBytes;
+    if (needed > machine) {
+      throw Refusal.run(
+          "this machine has %s of memory (expected: at least %s: %s for each of %d workers, and %s of heaps); use fewer workers, fewer slots or a smaller model"
+              .formatted(gib(machine), gib(needed), parts(), workers, gib(heapBytes)));
+    }
+  }
+
+  private String parts() {
+    return "parameters %s, moments %s, reduced gradient %s, partial sums %s, gathered embeddings %s"
+        .formatted(
+            gib(parametersBytes),
+            gib(momentsBytes),
+            gib(reducedBytes),
+            gib(partialBytes),
+            gib(gatherBytes));
+  }
+
+  private static String gib(long bytes) {
+    return String.format(Locale.ROOT, "%.2f GiB", bytes / GIB);
+  }
+
+  // 0 stands for the heap's limit.
+  private static long directLimitBytes() {
+    long set =
+        Long.parseLong(
+            ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
+                .getVMOption("MaxDirectMemorySize")
+                .getValue());
+    return set == 0 ? Runtime.getRuntime().maxMemory() : set;
+  }
+}

@@ -1,0 +1,18 @@
+package org.dunlin.conf.launch;
+
+import org.dunlin.coordinator.report.RunEvent;
+
+/** What a supervisor hears of. */
+sealed interface Note {
+  /** The coordinator is there, under this address. */
+  record Addressed(String address) implements Note {}
+
+  /** A child tells of the run. */
+  record Said(Child child, RunEvent event) implements Note {}
+
+  /** A child's process has ended. */
+  record Ended(Child child, int exitCode) implements Note {}
+
+  /** A person wants the run to end. */
+  record StopAsked() implements Note {}
+}

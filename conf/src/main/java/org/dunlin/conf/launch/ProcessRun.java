@@ -1,0 +1,226 @@
+package org.dunlin.conf.launch;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.dunlin.conf.log.Logs;
+import org.dunlin.conf.report.Watcher;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.protocol.run.RunSpec;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A run in processes of its own: one coordinator and N workers, children of this one, which trains
+ * nothing itself and keeps the terminal. Until workers may come and go, a lost child ends the run.
+ *
+ * <p>One thread, the caller's, decides everything; the children's threads only bring it notes.
+ */
+final class ProcessRun {
+  private static final Logger LOG = LoggerFactory.getLogger(ProcessRun.class);
+  private static final long MIB = 1 << 20;
+
+  // Network buffers, and what a worker copies on its way to a socket.
+  private static final long MORE_DIRECT_MIB = 512;
+
+  // A lost worker breaks the others too: the first sentence to arrive need not be the cause.
+  private static final long SETTLE_MS = 500;
+
+  // A child that was sent away closes its device and leaves its cluster.
+  private static final long LEAVE_MS = 20_000;
+  private static final long LET_GO_MS = 5_000;
+  private static final int KILLED = 128;
+
+  private final Settings settings;
+  private final RunSpec spec;
+  private final Path runFolder;
+  private final Watcher watcher;
+  private final StopRequest stop;
+  private final BlockingQueue<Note> notes = new LinkedBlockingQueue<>();
+  private final List<Child> children = new ArrayList<>();
+  private final OutcomeOf told = new OutcomeOf();
+  private Optional<Outcome> lost = Optional.empty();
+  private boolean killed;
+  private long steps;
+
+  ProcessRun(Settings settings, RunSpec spec, Path runFolder, Watcher watcher, StopRequest stop) {
+    this.settings = settings;
+    this.spec = spec;
+    this.runFolder = runFolder;
+    this.watcher = watcher;
+    this.stop = stop;
+  }
+
+  /** Runs it to its end; no child is left on return. */
+  Outcome run() {
+    Logs.toFile(RunFolder.log(runFolder));
+    stop.first().thenRun(() -> notes.add(new Note.StopAsked()));
+    try {
+      startCoordinator();
+      while (outcome().isEmpty()) {
+        take(notes.take());
+      }
+      settle();
+      return outcome().orElseThrow();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return new Outcome.Failed("the supervisor was interrupted");
+    } finally {
+      endChildren();
+    }
+  }
+
+  // A killed child is a cause; what others say when they miss it is a consequence.
+  private Optional<Outcome> outcome() {
+    boolean consequence = told.outcome().isEmpty() || (killed && failed());
+    return consequence && lost.isPresent() ? lost : told.outcome();
+  }
+
+  private boolean failed() {
+    return told.outcome().filter(Outcome.Failed.class::isInstance).isPresent();
+  }
+
+  private void settle() throws InterruptedException {
+    if (outcome().orElseThrow() instanceof Outcome.Failed) {
+      for (Note note = next(SETTLE_MS); note != null; note = next(SETTLE_MS)) {
+        take(note);
+      }
+    }
+  }
+
+  private Note next(long limitMs) throws InterruptedException {
+    return notes.poll(limitMs, TimeUnit.MILLISECONDS);
+  }
+
+  private void take(Note note) {
+    switch (note) {
+      case Note.Addressed coordinator -> startWorkers(coordinator.address());
+      case Note.Said said -> heard(said.event());
+      case Note.Ended ended -> ended(ended.child(), ended.exitCode());
+      case Note.StopAsked asked -> children.get(0).ask(Lifeline.STOP);
+    }
+  }
+
+  private void heard(RunEvent event) {
+    told.add(event);
+    switch (event) {
+      case RunEvent.Processes known -> {} // this process knows better
+      case RunEvent.StepCommitted step -> {
+        steps = step.step() + 1;
+        watcher.accept(event);
+      }
+      default -> watcher.accept(event);
+    }
+  }
+
+  private void ended(Child child, int exitCode) {
+    LOG.info("{} ended with exit code {}", child.member(), exitCode);
+    tellProcesses();
+    boolean inOrder = told.outcome().isPresent() && !failed();
+    if (inOrder || lost.isPresent()) {
+      return;
+    }
+    killed = exitCode > KILLED;
+    String how =
+        killed ? "was killed by signal " + (exitCode - KILLED) : "ended with exit code " + exitCode;
+    lost =
+        Optional.of(
+            new Outcome.Failed(
+                "%s (process %d) %s after %d of %d steps; its log is %s"
+                    .formatted(
+                        child.member().name(),
+                        child.member().pid(),
+                        how,
+                        steps,
+                        spec.steps(),
+                        child.log())));
+  }
+
+  private void startCoordinator() {
+    RunEvent.Member member = new RunEvent.Member("coordinator", "coordinator", 1, 0);
+    start(
+        new Child.Plan(
+            member,
+            CoordinatorProcess.class,
+            List.of(runFolder.toString(), Long.toString(spec.steps())),
+            settings.coordinatorHeapMib(),
+            MORE_DIRECT_MIB,
+            RunFolder.log(runFolder, member.name())));
+  }
+
+  private void startWorkers(String address) {
+    long directBytes = MemoryBudget.of(spec, settings.computeThreads()).directBytes();
+    for (int w = 1; w <= settings.workers() && !stop.isAsked(); w++) {
+      RunEvent.Member member = new RunEvent.Member("worker", "worker-" + w, 1, 0);
+      start(
+          new Child.Plan(
+              member,
+              WorkerProcess.class,
+              List.of(
+                  member.name(),
+                  Long.toString(member.incarnation()),
+                  address,
+                  Integer.toString(settings.computeThreads())),
+              settings.workerHeapMib(),
+              directBytes / MIB + MORE_DIRECT_MIB,
+              RunFolder.log(runFolder, member.name())));
+    }
+  }
+
+  private void start(Child.Plan plan) {
+    CompletableFuture<Child> started = new CompletableFuture<>();
+    Child child =
+        Child.start(
+            plan,
+            line -> heard(started.join(), line),
+            exitCode -> notes.add(new Note.Ended(started.join(), exitCode)));
+    children.add(child);
+    started.complete(child);
+    tellProcesses();
+  }
+
+  // On a child's own thread.
+  private void heard(Child child, String line) {
+    if (line.startsWith("pekko:")) {
+      notes.add(new Note.Addressed(line));
+      return;
+    }
+    EventLines.read(line)
+        .ifPresentOrElse(
+            event -> notes.add(new Note.Said(child, event)),
+            () -> LOG.info("{} printed: {}", child.member().name(), line));
+  }
+
+  private void tellProcesses() {
+    List<RunEvent.Member> living = new ArrayList<>();
+    living.add(new RunEvent.Member("supervisor", "supervisor", 1, ProcessHandle.current().pid()));
+    children.stream().filter(Child::isAlive).map(Child::member).forEach(living::add);
+    watcher.accept(new RunEvent.Processes(List.copyOf(living)));
+  }
+
+  // First those that were sent away are waited for, then all are let go, then none is left.
+  private void endChildren() {
+    try {
+      boolean sentAway = told.outcome().isPresent() && !failed() && !stop.isAsked();
+      for (Child child : children) {
+        if (sentAway) {
+          child.awaitEnd(LEAVE_MS);
+        }
+        child.letGo();
+      }
+      for (Child child : children) {
+        child.awaitEnd(LET_GO_MS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      children.forEach(Child::kill);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+package org.dunlin.conf.launch;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.dunlin.conf.report.MetricsLog;
+import org.dunlin.conf.report.ProcessesFile;
+import org.dunlin.conf.report.ReportFile;
+import org.dunlin.protocol.Refusal;
+
+/**
+ * The folder that a run writes to, and nobody else while this is open: it holds a lock. Its {@code
+ * run.conf} marks it as a run folder.
+ */
+public final class RunFolder implements AutoCloseable {
+  /** The run's settings, as its other processes read them. */
+  public static final String SETTINGS = "run.conf";
+
+  private static final String LOCK = ".lock";
+  private static final String LOG = "dunlin.log";
+  private static final String LOGS = "logs";
+
+  // Everything that Dunlin writes into a run folder, and so all that overwriting may remove.
+  private static final Pattern OURS =
+      Pattern.compile(
+          String.join(
+              "|",
+              Pattern.quote(SETTINGS),
+              Pattern.quote(ProcessesFile.NAME),
+              Pattern.quote(MetricsLog.NAME),
+              Pattern.quote(ReportFile.NAME),
+              "\\.(processes|report)\\.json\\.next",
+              Pattern.quote(LOG),
+              LOGS,
+              "\\.?model(-after-[0-9]+-steps)?(\\.partial)?"));
+
+  private final Path path;
+  private final FileChannel lockFile;
+
+  private RunFolder(Path path, FileChannel lockFile) {
+    this.path = path;
+    this.lockFile = lockFile;
+  }
+
+  /**
+   * Makes a folder for a new run.
+   *
+   * @param overwrite whether an older run's files may be removed
+   * @param inputs what the run reads; it may not lie in what would be removed
+   */
+  public static RunFolder create(Path path, boolean overwrite, List<Path> inputs) {
+    try {
+      Files.createDirectories(path);
+      List<Path> found = entries(path);
+      if (!found.isEmpty()) {
+        requireReplaceable(path, overwrite, inputs);
+      }
+      RunFolder folder = new RunFolder(path, lock(path));
+      for (Path entry : found) {
+        if (OURS.matcher(entry.getFileName().toString()).matches()) {
+          remove(entry);
+        }
+      }
+      Files.createDirectories(path.resolve(LOGS));
+      return folder;
+    } catch (IOException e) {
+      throw Refusal.usage(path + ": cannot be made a run folder: " + e);
+    }
+  }
+
+  private static void requireReplaceable(Path path, boolean overwrite, List<Path> inputs)
+      throws IOException {
+    if (!overwrite) {
+      throw Refusal.usage(
+          path + ": is not empty (expected: a new folder); choose another one, or --overwrite");
+    }
+    if (!Files.isRegularFile(path.resolve(SETTINGS))) {
+      throw Refusal.usage(
+          path + ": holds no " + SETTINGS + " (expected: a run's folder, to be overwritten)");
+    }
+    for (Path input : inputs) {
+      if (Files.exists(input) && input.toRealPath().startsWith(path.toRealPath())) {
+        throw Refusal.usage(
+            input + ": lies in the folder to be overwritten, " + path + "; move it elsewhere");
+      }
+    }
+  }
+
+  private static FileChannel lock(Path path) throws IOException {
+    FileChannel channel =
+        FileChannel.open(path.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    FileLock held = null;
+    try {
+      held = channel.tryLock();
+    } catch (OverlappingFileLockException e) {
+      // Held by this very process: the same answer as for another one.
+    }
+    if (held == null) {
+      channel.close();
+      throw Refusal.usage(path + ": is in use by a run that has not ended");
+    }
+    return channel;
+  }
+
+  private static List<Path> entries(Path folder) throws IOException {
+    try (Stream<Path> all = Files.list(folder)) {
+      return all.filter(entry -> !entry.getFileName().toString().equals(LOCK)).toList();
+    }
+  }
+
+  private static void remove(Path entry) throws IOException {
+    try (Stream<Path> all = Files.walk(entry)) {
+      for (Path file : all.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /** The log of the process that a person started. */
+  static Path log(Path runFolder) {
+    return runFolder.resolve(LOG);
+  }
+
+  /** The log of one of its children. */
+  static Path log(Path runFolder, String process) {
+    return runFolder.resolve(LOGS).resolve(process + ".log");
+  }
+
+  @Override
+  public void close() {
+    try {
+      // The file stays: who removes a lock's file may remove the next one's.
+      lockFile.close();
+    } catch (IOException e) {
+      throw Refusal.run(path + ": its lock cannot be given back: " + e, e);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+package org.dunlin.conf.launch;
+
+import java.io.PrintStream;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.dunlin.conf.log.Logs;
+import org.dunlin.coordinator.actor.CoordinatorActor;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.worker.member.WorkerActor;
+import org.dunlin.worker.member.WorkerEnd;
+import org.dunlin.worker.member.WorkerSetup;
+import org.dunlin.worker.step.StepCompute;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The body of {@code dunlin worker NAME INCARNATION COORDINATOR THREADS}, a child of a supervisor:
+ * it needs nothing but the coordinator's address, and lives until it is sent away.
+ */
+public final class WorkerProcess {
+  private static final Logger LOG = LoggerFactory.getLogger(WorkerProcess.class);
+
+  // Closing a device waits for operators under way.
+  private static final long CLOSE_SECONDS = 60;
+
+  private WorkerProcess() {}
+
+  /** As {@link #run}, with an end of the process. */
+  public static void main(String[] arguments) {
+    System.exit(run(List.of(arguments)));
+  }
+
+  /** Gives the exit code: 0, or 1 after a line that says why. */
+  public static int run(List<String> arguments) {
+    Logs.toStandardError();
+    PrintStream lines = CoordinatorProcess.takeStandardOutput();
+    Lifeline.hold();
+    WorkerId worker = new WorkerId(arguments.get(0), Long.parseLong(arguments.get(1)));
+    int threads = Integer.parseInt(arguments.get(3));
+    WorkerEnd end;
+    try {
+      end = run(worker, arguments.get(2), threads);
+    } catch (RuntimeException e) {
+      LOG.error("failed", e);
+      end = new WorkerEnd(true, e.toString());
+    }
+    if (end.failed()) {
+      String sentence = "worker %s failed: %s".formatted(worker, end.reason());
+      lines.println(EventLines.write(new RunEvent.Failed(sentence)));
+    }
+    return end.failed() ? 1 : 0;
+  }
+
+  private static WorkerEnd run(WorkerId worker, String coordinator, int threads) {
+    CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
+    try (ClusterNode node = ClusterNode.start(List.of("worker"), LocalRun.HOST)) {
+      node.join(coordinator);
+      WorkerSetup setup =
+          new WorkerSetup(
+              worker, Version.CURRENT, LocalRun.HOST, spec -> new StepCompute(spec, threads));
+      var actor = node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, end), "worker");
+      WorkerEnd silent = new WorkerEnd(true, "it stopped without a reason; see its log");
+      node.stopped(actor)
+          .thenRunAsync(
+              () -> end.complete(silent),
+              CompletableFuture.delayedExecutor(CLOSE_SECONDS, TimeUnit.SECONDS));
+      node.system()
+          .getWhenTerminated()
+          .thenRun(
+              () ->
+                  end.complete(
+                      new WorkerEnd(true, "it could not join the cluster at " + coordinator)));
+      return end.join();
+    }
+  }
+}

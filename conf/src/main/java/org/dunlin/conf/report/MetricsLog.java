@@ -1,0 +1,76 @@
+package org.dunlin.conf.report;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.protocol.Refusal;
+
+/** {@code metrics.jsonl}: one JSON object a committed step. */
+public final class MetricsLog implements Watcher {
+  public static final String NAME = "metrics.jsonl";
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Path path;
+  private final BufferedWriter lines;
+
+  public MetricsLog(Path runFolder) {
+    this.path = runFolder.resolve(NAME);
+    try {
+      this.lines = Files.newBufferedWriter(path);
+    } catch (IOException e) {
+      throw refused(e);
+    }
+  }
+
+  @Override
+  public void accept(RunEvent event) {
+    if (event instanceof RunEvent.StepCommitted step) {
+      write(line(step));
+    }
+  }
+
+  private static ObjectNode line(RunEvent.StepCommitted step) {
+    return JSON.createObjectNode()
+        .put("step", step.step())
+        .put("epoch", step.epoch())
+        .put("loss", step.loss())
+        .put("gradient_norm", step.gradientNorm())
+        .put("learning_rate", step.learningRate())
+        .put("applied", step.applied())
+        .put("pairs", step.pairs())
+        .put("tokens", step.tokens())
+        .put("padded_tokens", step.paddedTokens())
+        .put("seconds", step.seconds())
+        .put("pairs_per_second", step.pairs() / step.seconds())
+        .put("tokens_per_second", step.tokens() / step.seconds());
+  }
+
+  // Flushed a line, so that it can be followed while the run goes on and survives its end.
+  private void write(ObjectNode line) {
+    try {
+      lines.write(JSON.writeValueAsString(line));
+      lines.write('\n');
+      lines.flush();
+    } catch (IOException e) {
+      throw refused(e);
+    }
+  }
+
+  private Refusal refused(IOException e) {
+    return Refusal.run(path + ": cannot be written: " + e.getMessage(), e);
+  }
+
+  @Override
+  public void close() {
+    try {
+      lines.close();
+    } catch (IOException e) {
+      throw refused(e);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+package org.dunlin.data.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.Size;
+import org.dunlin.protocol.Refusal;
+import org.junit.jupiter.api.Test;
+
+/** Each row in one micro-batch, none over the budget, and no cheaper cut. */
+class MicroBatchCutTest {
+
+  @Property(tries = 500)
+  void everyRowIsInOneMicroBatchWithinTheBudget(
+      @ForAll @Size(min = 1, max = 200) List<@IntRange(min = 1, max = 100) Integer> lengths,
+      @ForAll @IntRange(min = 112, max = 2000) int budget,
+      @ForAll @IntRange(min = 1, max = 16) int padMultiple) {
+    int[] tokens = lengths.stream().mapToInt(length -> length).toArray();
+    int[][] cut = MicroBatchCut.cut(tokens, budget, padMultiple);
+    assertThat(Arrays.stream(cut).flatMapToInt(Arrays::stream).sorted().toArray())
+        .isEqualTo(IntStream.range(0, tokens.length).toArray());
+    assertThat(List.of(cut)).allMatch(rows -> padded(rows, tokens, padMultiple) <= budget);
+    assertThat(cost(cut, tokens, padMultiple))
+        .isLessThanOrEqualTo(cost(greedy(tokens, budget, padMultiple), tokens, padMultiple));
+    assertThat(MicroBatchCut.cut(tokens, budget, padMultiple)).isDeepEqualTo(cut);
+  }
+
+  @Property(tries = 300)
+  void noCutOfTheSortedRowsIsCheaper(
+      @ForAll @Size(min = 1, max = 9) List<@IntRange(min = 1, max = 400) Integer> lengths,
+      @ForAll @IntRange(min = 400, max = 2000) int budget) {
+    int[] tokens = lengths.stream().mapToInt(length -> length).toArray();
+    int[] sorted = Lengths.descending(tokens);
+    long least = Long.MAX_VALUE;
+    for (int cuts = 0; cuts < 1 << (tokens.length - 1); cuts++) {
+      int[][] candidate = at(cuts, sorted);
+      if (Arrays.stream(candidate).allMatch(rows -> padded(rows, tokens, 1) <= budget)) {
+        least = Math.min(least, cost(candidate, tokens, 1));
+      }
+    }
+    assertThat(cost(MicroBatchCut.cut(tokens, budget, 1), tokens, 1)).isEqualTo(least);
+  }
+
+  @Test
+  void shouldKeepTiesInTheirPlacesAndTheLongestFirst() {
+    assertThat(MicroBatchCut.cut(new int[] {5, 900, 5, 900, 6}, 4096, 1))
+        .isDeepEqualTo(new int[][] {{1, 3}, {4, 0, 2}});
+  }
+
+  @Test
+  void shouldBoundTheRowsOfAMicroBatch() {
+    int[] tokens = new int[20_000];
+    Arrays.fill(tokens, 2);
+    assertThat(List.of(MicroBatchCut.cut(tokens, Integer.MAX_VALUE, 1)))
+        .hasSize(20)
+        .allMatch(rows -> rows.length <= MicroBatchCut.MOST_ROWS);
+  }
+
+  @Test
+  void shouldRefuseARowThatDoesNotFitTheBudget() {
+    assertThatThrownBy(() -> MicroBatchCut.cut(new int[] {3, 60}, 63, 8))
+        .isInstanceOf(Refusal.class)
+        .hasMessageStartingWith("micro-batch.tokens: 63 (expected: >= 64, ")
+        .hasMessageContaining("data.passage-max-tokens");
+  }
+
+  /** Fills micro-batches until the budget is full, as one would by hand. */
+  private static int[][] greedy(int[] tokens, int budget, int padMultiple) {
+    List<int[]> cut = new ArrayList<>();
+    List<Integer> open = new ArrayList<>();
+    for (int row : Lengths.descending(tokens)) {
+      open.add(row);
+      if (padded(open.stream().mapToInt(r -> r).toArray(), tokens, padMultiple) > budget) {
+        open.removeLast();
+        cut.add(open.stream().mapToInt(r -> r).toArray());
+        open = new ArrayList<>(List.of(row));
+      }
+    }
+    cut.add(open.stream().mapToInt(r -> r).toArray());
+    return cut.toArray(int[][]::new);
+  }
+
+  /** The cut whose bits say after which rows it cuts. */
+  private static int[][] at(int cuts, int[] sorted) {
+    List<int[]> parts = new ArrayList<>();
+    int first = 0;
+    for (int end = 1; end <= sorted.length; end++) {
+      if (end == sorted.length || (cuts >> (end - 1) & 1) == 1) {
+        parts.add(Arrays.copyOfRange(sorted, first, end));
+        first = end;
+      }
+    }
+    return parts.toArray(int[][]::new);
+  }
+
+  private static long cost(int[][] cut, int[] tokens, int padMultiple) {
+    return Arrays.stream(cut)
+        .mapToLong(rows -> padded(rows, tokens, padMultiple) + MicroBatchCut.OVERHEAD_TOKENS)
+        .sum();
+  }
+
+  private static long padded(int[] rows, int[] tokens, int padMultiple) {
+    int longest = Arrays.stream(rows).map(row -> tokens[row]).max().orElseThrow();
+    int padded = (longest + padMultiple - 1) / padMultiple * padMultiple;
+    return (long) rows.length * padded;
+  }
+}

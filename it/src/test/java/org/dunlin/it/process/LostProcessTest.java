@@ -1,0 +1,111 @@
+package org.dunlin.it.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dunlin.data.model.ModelFolder;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Processes that are killed or asked to end in the middle of a run. */
+@Tag("process")
+class LostProcessTest {
+  private static final long ENDLESS = 1_000_000;
+
+  @TempDir private Path run;
+
+  @Test
+  void shouldEndWithOneSentenceWhenAWorkerIsKilled() throws Exception {
+    try (Trainer trainer = Trainer.start(run, ENDLESS, 2)) {
+      trainer.awaitLine("step 1/");
+      List<ProcessHandle> family = trainer.family();
+      assertThat(family).hasSize(4);
+      ProcessHandle worker = trainer.process("worker-1");
+
+      Trainer.signal("KILL", List.of(worker));
+
+      assertThat(trainer.awaitExit()).isEqualTo(1);
+      assertThat(trainer.output())
+          .filteredOn(line -> line.contains("killed"))
+          .singleElement()
+          .asString()
+          .contains("worker-1", Long.toString(worker.pid()), "signal 9");
+      Trainer.awaitEnd(family);
+    }
+  }
+
+  @Test
+  void shouldEndWithOneSentenceWhenTheCoordinatorIsKilled() throws Exception {
+    try (Trainer trainer = Trainer.start(run, ENDLESS, 1)) {
+      trainer.awaitLine("step 1/");
+      List<ProcessHandle> family = trainer.family();
+
+      Trainer.signal("KILL", List.of(trainer.process("coordinator")));
+
+      assertThat(trainer.awaitExit()).isEqualTo(1);
+      assertThat(trainer.output())
+          .filteredOn(line -> line.contains("killed"))
+          .singleElement()
+          .asString()
+          .startsWith("coordinator");
+      Trainer.awaitEnd(family);
+    }
+  }
+
+  @Test
+  void shouldLeaveNoChildWhenTheSupervisorIsKilled() throws Exception {
+    try (Trainer trainer = Trainer.start(run, ENDLESS, 2)) {
+      trainer.awaitLine("step 1/");
+      List<ProcessHandle> family = trainer.family();
+
+      Trainer.signal("KILL", List.of(trainer.process("supervisor")));
+
+      Trainer.awaitEnd(family);
+    }
+  }
+
+  @Test
+  void shouldSaveTheModelWhenInterruptedLikeByATerminal() throws Exception {
+    try (Trainer trainer = Trainer.start(run, ENDLESS, 2)) {
+      trainer.awaitLine("step 1/");
+      List<ProcessHandle> family = trainer.family();
+
+      Trainer.signal("INT", family); // Ctrl-C reaches the whole process group
+
+      assertThat(trainer.awaitExit()).isEqualTo(130);
+      assertThat(trainer.output()).last().asString().contains("(end of output)");
+      requireConsistentFolder(trainer);
+      Trainer.awaitEnd(family);
+    }
+  }
+
+  @Test
+  void shouldSaveTheModelWhenTerminatedInOneProcess() throws Exception {
+    try (Trainer trainer = Trainer.start(run, ENDLESS, 0)) {
+      trainer.awaitLine("step 1/");
+
+      Trainer.signal("TERM", trainer.family());
+
+      assertThat(trainer.awaitExit()).isEqualTo(130);
+      requireConsistentFolder(trainer);
+    }
+  }
+
+  private void requireConsistentFolder(Trainer trainer) throws Exception {
+    int steps = Files.readAllLines(run.resolve("metrics.jsonl")).size();
+    Path model = run.resolve("model-after-" + steps + "-steps");
+    try (ModelFolder opened = ModelFolder.open(model)) {
+      assertThat(opened.tensors()).isNotEmpty();
+    }
+    assertThat(trainer.output()).anyMatch(line -> line.startsWith("ended early after " + steps));
+    assertThat(run.resolve("processes.json")).content().doesNotContain("pid");
+    try (Stream<Path> files = Files.list(run)) {
+      assertThat(files.map(file -> file.getFileName().toString()))
+          .noneMatch(name -> name.endsWith(".partial") || name.endsWith(".next"));
+    }
+  }
+}

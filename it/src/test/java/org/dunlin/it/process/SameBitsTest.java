@@ -1,0 +1,114 @@
+package org.dunlin.it.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.dunlin.conf.launch.Job;
+import org.dunlin.conf.launch.Outcome;
+import org.dunlin.conf.launch.StopRequest;
+import org.dunlin.conf.report.Watcher;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.model.Sha256;
+import org.dunlin.protocol.Refusal;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Whole runs, in one process and in several: what comes out, and how the end of each looks. */
+@Tag("process")
+class SameBitsTest {
+  private static final long STEPS = 6;
+
+  @TempDir private Path folder;
+
+  @Test
+  void shouldGiveTheSameWeightsForAnyNumberOfProcesses() throws Exception {
+    String alone = train("local", 0);
+    assertThat(train("one", 1)).isEqualTo(alone);
+    assertThat(train("two", 2)).isEqualTo(alone);
+    assertThat(train("three", 3)).isEqualTo(alone);
+  }
+
+  private String train(String name, int workers) throws Exception {
+    Path run = folder.resolve(name);
+    Outcome outcome = run(Golden.settings(run, STEPS, workers), StopRequest.byHand());
+    assertThat(outcome).isInstanceOf(Outcome.Finished.class);
+    assertThat(Files.readAllLines(run.resolve("metrics.jsonl"))).hasSize((int) STEPS);
+    assertThat(run.resolve("processes.json")).content().doesNotContain("pid");
+    try (ModelFolder model = ModelFolder.open(run.resolve("model"))) {
+      assertThat(model.weightsSha256()).isEqualTo(((Outcome.Finished) outcome).model().sha256());
+      return model.weightsSha256();
+    }
+  }
+
+  @Test
+  void shouldEndWithTheModelOfTheStepUnderWayWhenAskedTo() throws Exception {
+    Path run = folder.resolve("stopped");
+    StopRequest stop = StopRequest.byHand();
+    Settings settings = Golden.settings(run, 1_000_000, 0);
+    Outcome outcome;
+    try (Job job = Job.open(settings);
+        Watcher watcher = job.watching(new StopAtFirstStep(stop))) {
+      outcome = job.run(watcher, stop);
+    }
+    assertThat(outcome).isInstanceOf(Outcome.EndedEarly.class);
+    long steps = ((Outcome.EndedEarly) outcome).steps();
+    Path model = run.resolve("model-after-" + steps + "-steps/model.safetensors");
+    assertThat(Sha256.of(model))
+        .isEqualTo(((Outcome.EndedEarly) outcome).model().orElseThrow().sha256());
+    assertThat(run.resolve("model")).doesNotExist();
+    assertThat(outcome.exitCode()).isEqualTo(130);
+  }
+
+  @Test
+  void shouldSayAChildsRefusalOnce() throws Exception {
+    Path data = folder.resolve("data.jsonl");
+    Files.writeString(data, "{\"query\": \"a\", \"pos\": [\"b\"]}\n");
+    Settings settings =
+        Golden.settings(folder.resolve("refused"), STEPS, 1).with(Map.of("data.files", data));
+    try (Job job = Job.open(settings);
+        Watcher watcher = job.watching()) {
+      Files.delete(data);
+      Outcome outcome = job.run(watcher, StopRequest.byHand());
+      assertThat(outcome)
+          .isEqualTo(
+              new Outcome.Failed(data + ": no such file (expected: JSONL with query and pos)"));
+    }
+  }
+
+  @Test
+  void shouldLeaveAnotherRunsFolderAlone() throws Exception {
+    Path run = folder.resolve("taken");
+    try (Job job = Job.open(Golden.settings(run, STEPS, 0))) {
+      assertThat(job.spec().steps()).isEqualTo(STEPS);
+      Settings again = Golden.settings(run, STEPS, 0).with(Map.of("run.overwrite", true));
+      assertThatThrownBy(() -> Job.open(again))
+          .isInstanceOf(Refusal.class)
+          .hasMessageContaining("has not ended");
+    }
+  }
+
+  private static Outcome run(Settings settings, StopRequest stop) {
+    try (Job job = Job.open(settings);
+        Watcher watcher = job.watching()) {
+      return job.run(watcher, stop);
+    }
+  }
+
+  private record StopAtFirstStep(StopRequest stop) implements Watcher {
+    @Override
+    public void accept(RunEvent event) {
+      if (event instanceof RunEvent.StepCommitted step && step.step() == 0) {
+        stop.ask();
+      }
+    }
+
+    @Override
+    public void close() {}
+  }
+}

@@ -1,0 +1,128 @@
+package org.dunlin.it.process;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.dunlin.conf.command.Dunlin;
+
+/** A {@code dunlin train} in a JVM of its own. Close it: that leaves no process behind. */
+final class Trainer implements AutoCloseable {
+  private static final String END = "(end of output)";
+
+  private final Path runFolder;
+  private final Process process;
+  private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
+  private final List<String> heard = new ArrayList<>();
+
+  private Trainer(Path runFolder, Process process) {
+    this.runFolder = runFolder;
+    this.process = process;
+    Thread reader = new Thread(this::read, "trainer-output");
+    reader.setDaemon(true);
+    reader.start();
+  }
+
+  static Trainer start(Path runFolder, long steps, int workers) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(flag -> !flag.startsWith("-javaagent"))
+        .forEach(command::add);
+    command.addAll(
+        List.of("-cp", System.getProperty("java.class.path"), Dunlin.class.getName(), "train"));
+    Golden.keys(runFolder, steps, workers)
+        .forEach((key, value) -> command.addAll(List.of("--set", key + "=" + text(value))));
+    return new Trainer(runFolder, new ProcessBuilder(command).redirectErrorStream(true).start());
+  }
+
+  private static String text(Object value) {
+    return value instanceof List<?> list ? "[\"" + list.get(0) + "\"]" : value.toString();
+  }
+
+  private void read() {
+    try (BufferedReader output =
+        new BufferedReader(
+            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+      output.lines().forEach(lines::add);
+    } catch (IOException e) {
+      lines.add(e.toString());
+    }
+    lines.add(END);
+  }
+
+  /** Waits for a line of its output that begins so. */
+  void awaitLine(String start) throws InterruptedException {
+    String line = "";
+    while (!line.startsWith(start)) {
+      line = lines.poll(Golden.LIMIT_SECONDS, TimeUnit.SECONDS);
+      assertThat(line).as("output so far: %s", heard).isNotNull().isNotEqualTo(END);
+      heard.add(line);
+    }
+  }
+
+  /** Waits for its end and gives the exit code. */
+  int awaitExit() throws InterruptedException {
+    assertThat(process.waitFor(Golden.LIMIT_SECONDS, TimeUnit.SECONDS)).isTrue();
+    return process.exitValue();
+  }
+
+  /** All of its output; waits for its end. */
+  List<String> output() throws InterruptedException {
+    awaitExit();
+    while (!heard.contains(END)) {
+      heard.add(requireNonNull(lines.poll(Golden.LIMIT_SECONDS, TimeUnit.SECONDS)));
+    }
+    return List.copyOf(heard);
+  }
+
+  /** The processes that it says it has, by name. */
+  ProcessHandle process(String name) throws IOException {
+    JsonNode all = new ObjectMapper().readTree(runFolder.resolve("processes.json").toFile());
+    for (JsonNode member : all.path("processes")) {
+      if (member.path("name").asText().equals(name)) {
+        return ProcessHandle.of(member.path("pid").asLong()).orElseThrow();
+      }
+    }
+    throw new AssertionError("no process " + name + " in " + all);
+  }
+
+  /** The supervisor itself and all its children. */
+  List<ProcessHandle> family() {
+    List<ProcessHandle> family = new ArrayList<>(process.descendants().toList());
+    family.add(process.toHandle());
+    return family;
+  }
+
+  /** Sends a signal, such as {@code INT} or {@code KILL}, to some processes at once. */
+  static void signal(String name, List<ProcessHandle> processes)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of("kill", "-" + name));
+    processes.forEach(process -> command.add(Long.toString(process.pid())));
+    new ProcessBuilder(command).inheritIO().start().waitFor();
+  }
+
+  /** Waits until all of these have ended. */
+  static void awaitEnd(List<ProcessHandle> processes) {
+    for (ProcessHandle process : processes) {
+      process.onExit().orTimeout(Golden.LIMIT_SECONDS, TimeUnit.SECONDS).join();
+    }
+  }
+
+  @Override
+  public void close() {
+    family().forEach(ProcessHandle::destroyForcibly);
+  }
+}

@@ -1,0 +1,84 @@
+package org.dunlin.it.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.javadsl.Source;
+import org.dunlin.conf.launch.ClusterNode;
+import org.dunlin.coordinator.actor.CoordinatorActor;
+import org.dunlin.coordinator.actor.Run;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.data.model.ModelFolder;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.member.WorkerActor;
+import org.dunlin.worker.member.WorkerEnd;
+import org.dunlin.worker.member.WorkerSetup;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A worker of another version, over real sockets. */
+@Tag("process")
+class WrongVersionTest {
+  private static final String HOST = "127.0.0.1";
+
+  @Test
+  void shouldSendAWorkerOfAnotherVersionAway(@TempDir Path folder) throws Exception {
+    try (ClusterNode coordinating = ClusterNode.start(List.of("coordinator"), HOST);
+        ClusterNode working = ClusterNode.start(List.of("worker"), HOST)) {
+      coordinating.joinItself();
+      coordinating.spawn(CoordinatorActor.create(run(folder)), "coordinator");
+      working.join(coordinating.address());
+      CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
+      WorkerSetup old =
+          new WorkerSetup(
+              new WorkerId("old", 1),
+              "0.0.9",
+              HOST,
+              spec -> {
+                throw new AssertionError("a worker that was refused makes no device");
+              });
+      working.spawn(WorkerActor.create(old, CoordinatorActor.KEY, end), "worker");
+
+      assertThat(end.get(Golden.LIMIT_SECONDS, TimeUnit.SECONDS))
+          .isEqualTo(
+              new WorkerEnd(
+                  true, "worker old#1 runs Dunlin 0.0.9 (expected: 0.1.0, the coordinator's)"));
+    }
+  }
+
+  private static Run run(Path folder) {
+    RunSpec spec;
+    var settings = Golden.settings(folder, 1, 1);
+    try (ModelFolder model = ModelFolder.open(settings.modelPath())) {
+      spec = settings.runSpec(model, 1, "none");
+    }
+    return new Run(
+        new Term(1),
+        spec,
+        "0.1.0",
+        1,
+        1000,
+        Source.empty(),
+        Source::empty,
+        new NoModel(),
+        event -> {});
+  }
+
+  private static final class NoModel implements Run.ModelSink {
+    @Override
+    public CompletionStage<RunEvent.Saved> save(
+        long steps, Source<StateChunk, NotUsed> state, Materializer materializer) {
+      throw new AssertionError("nothing was trained");
+    }
+  }
+}
