@@ -33,6 +33,10 @@ public final class StopRequest {
   public static StopRequest bySignals() {
     StopRequest request = new StopRequest(() -> Runtime.getRuntime().halt(EXIT_CODE));
     SIGNALS.forEach(name -> handle(name, request::ask));
+    request
+        .first()
+        .thenRun(
+            () -> System.err.println("ending after the step under way; once more ends at once"));
     return request;
   }
 

@@ -1,0 +1,91 @@
+package org.dunlin.worker.member;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.FloatBuffer;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.worker.collective.Exchange;
+import org.junit.jupiter.api.Test;
+
+class StateChunksTest {
+  private static final int CHUNK = StateChunk.MAX_BYTES / Float.BYTES;
+
+  @Test
+  void shouldCopyOneChunkAtATime() {
+    Table device = new Table(3 * CHUNK + 1);
+    Iterator<StateChunk> chunks = StateChunks.read(device);
+    assertThat(device.reads).isZero();
+    chunks.next();
+    assertThat(device.reads).isEqualTo(1);
+  }
+
+  @Test
+  void shouldArriveAsItWasRead() {
+    Table from = new Table(2 * CHUNK + 1);
+    Table to = new Table(2 * CHUNK + 1);
+    for (int i = 0; i < from.values.length; i++) {
+      from.values[i] = i;
+    }
+    StateChunks.Receiver receiver = new StateChunks.Receiver(to);
+    StateChunks.read(from).forEachRemaining(receiver::accept);
+    receiver.finish();
+    assertThat(to.values).isEqualTo(from.values);
+  }
+
+  @Test
+  void shouldNotTakeAPartForTheWhole() {
+    StateChunks.Receiver receiver = new StateChunks.Receiver(new Table(CHUNK + 1));
+    receiver.accept(StateChunks.read(new Table(CHUNK + 1)).next());
+    assertThatThrownBy(receiver::finish)
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("lacks 1 elements of table");
+  }
+
+  /** A device that holds one parameter and computes nothing. */
+  private static final class Table implements Device {
+    private final float[] values;
+    private int reads;
+
+    Table(int elements) {
+      this.values = new float[elements];
+    }
+
+    @Override
+    public Map<String, Long> parameters() {
+      return Map.of("table", (long) values.length);
+    }
+
+    @Override
+    public void write(String parameter, long firstElement, FloatBuffer source) {
+      source.get(values, (int) firstElement, source.remaining());
+    }
+
+    @Override
+    public void read(String parameter, long firstElement, FloatBuffer into) {
+      reads++;
+      into.put(values, (int) firstElement, into.remaining());
+    }
+
+    @Override
+    public StepResult compute(
+        StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
+      throw new AssertionError("only its state is looked at");
+    }
+
+    @Override
+    public void apply(long step) {
+      throw new AssertionError("only its state is looked at");
+    }
+
+    @Override
+    public void close() {}
+  }
+}
