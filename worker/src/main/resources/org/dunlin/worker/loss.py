@@ -5,7 +5,7 @@
 #   hashes:   int64 [p], equal for equal texts, or empty: then nothing is masked
 #   teacher:  float32 [n, group], softmax of the teacher's scores, or empty
 #   dims:     int64, widths of matryoshka training, or empty
-# Gives the slot's share of the mean loss (float64), its gradients d/d queries, d/d passages, scores.
+# Gives the slot's share of the mean loss (float64) and its gradients d/d queries, d/d passages.
 
 def contrast(self: __torch__.Dunlin, scale: Tensor, how: Tensor, queries: Tensor, passages: Tensor, own: Tensor, hashes: Tensor, teacher: Tensor, dims: Tensor) -> List[Tensor]:
   widths = torch.numel(dims)
@@ -14,7 +14,6 @@ def contrast(self: __torch__.Dunlin, scale: Tensor, how: Tensor, queries: Tensor
   loss = torch.zeros([1], dtype=7)
   dq = torch.zeros_like(queries)
   dp = torch.zeros_like(passages)
-  s = torch.zeros([1])
   for i in range(widths):
     width = int(torch.select(dims, 0, i))
     q = torch.slice(queries, 1, 0, width)
@@ -31,8 +30,7 @@ def contrast(self: __torch__.Dunlin, scale: Tensor, how: Tensor, queries: Tensor
       gp = (self).through_unit(gp, torch.slice(passages, 1, 0, width), p)
     torch.add_(torch.slice(dq, 1, 0, width), gq)
     torch.add_(torch.slice(dp, 1, 0, width), gp)
-    s = part[3]
-  return [loss, dq, dp, s]
+  return [loss, dq, dp]
 
 # Rows scaled to length 1, and a gradient's way back through that.
 def unit(self: __torch__.Dunlin, x: Tensor) -> Tensor:
@@ -93,4 +91,4 @@ def one_width(self: __torch__.Dunlin, scale: Tensor, how: Tensor, queries: Tenso
   d = torch.div(d, torch.mul(count, temperature))
   if torch.__not__(in_batch):
     d = torch.scatter(torch.zeros_like(scores), 1, own, d)
-  return [loss, torch.matmul(d, passages), torch.matmul(torch.t(d), queries), scores]
+  return [loss, torch.matmul(d, passages), torch.matmul(torch.t(d), queries)]

@@ -24,9 +24,8 @@ final class ContrastiveLoss {
    * @param loss its share of the mean
    * @param queries gradient with respect to its own queries, [queries, hidden]
    * @param passages gradient with respect to all passages, [passages, hidden]
-   * @param scores [queries, passages], divided by the temperature
    */
-  record Part(double loss, NDArray queries, NDArray passages, NDArray scores) {}
+  record Part(double loss, NDArray queries, NDArray passages) {}
 
   private final LossSpec spec;
 
@@ -71,7 +70,7 @@ final class ContrastiveLoss {
               scope.create(dims, new Shape(dims.length)));
       double loss = out.get(0).toDoubleArray()[0];
       out.get(0).close();
-      return new Part(loss, out.get(1), out.get(2), out.get(3));
+      return new Part(loss, out.get(1), out.get(2));
     }
   }
 

@@ -48,7 +48,6 @@ public final class StepCompute implements Device {
   private long updates;
   private double norm;
   private boolean finite;
-  private List<float[]> lastScores = List.of();
 
   /**
    * @param computeThreads at least 1; bits do not depend on it
@@ -191,7 +190,6 @@ public final class StepCompute implements Device {
       int at = slot.batch().firstQuery() * header.groupSize() * hidden;
       slot.passageGradients(sum.slice(at, slot.passages().capacity()));
     }
-    lastScores = parts.stream().map(part -> part.scores().toFloatArray()).toList();
     return parts.stream().mapToDouble(ContrastiveLoss.Part::loss).toArray();
   }
 
@@ -299,11 +297,6 @@ public final class StepCompute implements Device {
     double clip = most > 0 ? Math.min(1, most / (norm + 1e-6)) : 1;
     double rate = spec.optimizer().rateAt(step, spec.steps());
     optimizer.update(threads, reduced.gradients(), rate, updates, clip);
-  }
-
-  /** The score matrix rows of the own slots in the step computed last, for tests. */
-  List<float[]> lastScores() {
-    return lastScores;
   }
 
   /** The reduced gradient by segment, until the next {@link #apply}, for tests. */
