@@ -16,12 +16,15 @@ import java.util.Optional;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.DataSpec;
+import org.dunlin.protocol.run.DataSpec.ByLength;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.OptimizerSpec.Schedule;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.protocol.run.TextTemplate;
 
 /**
  * Everything that can be set, checked and resolved as far as it can be without model and data.
@@ -52,6 +55,20 @@ public final class Settings {
     return load(file.map(Layers::parse).orElse(ConfigFactory.empty()), overrides);
   }
 
+  /** The same with values for keys that neither file nor flags set. */
+  public static Settings load(
+      Optional<Path> file, Map<String, ?> otherwise, Map<String, ?> overrides) {
+    Config lower = ConfigFactory.empty();
+    for (Map.Entry<String, ?> value : otherwise.entrySet()) {
+      lower =
+          lower.withValue(
+              value.getKey(),
+              ConfigValueFactory.fromAnyRef(value.getValue(), "FlagEmbedding's defaults"));
+    }
+    Config upper = file.map(Layers::parse).orElse(ConfigFactory.empty());
+    return load(upper.withFallback(lower), overrides);
+  }
+
   /** The same settings but for some keys. */
   public Settings with(Map<String, ?> overrides) {
     return load(Layers.parse(render()), overrides);
@@ -75,8 +92,10 @@ public final class Settings {
                 : Optional.of(newFolder((String) values.get(Keys.RUN_NAME))));
     Settings settings = new Settings(values);
     layers.check(() -> settings.batch(Integer.MAX_VALUE));
+    layers.check(settings::data);
     layers.check(() -> settings.loss(Pooling.CLS));
     layers.check(() -> settings.optimizer(1));
+    Unbuilt.refuse(layers, values);
     layers.refuseWrong();
     return settings;
   }
@@ -170,6 +189,37 @@ public final class Settings {
     return batch(encoder.maxTokens());
   }
 
+  /** How files become batches and rows become texts. */
+  public DataSpec data() {
+    return new DataSpec(
+        get(Keys.SAME_DATASET),
+        int32(Keys.SMALL_THRESHOLD),
+        int32(Keys.DROP_THRESHOLD),
+        int32(Keys.MAX_ROWS),
+        get(Keys.SHUFFLE_RATIO),
+        new DataSpec.Texts(
+            get(Keys.QUERY_INSTRUCTION),
+            template(Keys.QUERY_TEMPLATE),
+            get(Keys.PASSAGE_INSTRUCTION),
+            template(Keys.PASSAGE_TEMPLATE)),
+        !get(Keys.DISTILLATION).equals("none"),
+        int32(Keys.DEVICES),
+        ByLength.valueOf(constant(get(Keys.BY_LENGTH))),
+        isCompatible());
+  }
+
+  private TextTemplate template(Key<String> key) {
+    try {
+      return new TextTemplate(get(key));
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(e.getMessage().replaceFirst("template", key.name()), e);
+    }
+  }
+
+  private boolean isCompatible() {
+    return get(Keys.COMPAT).equals("flagembedding");
+  }
+
   /**
    * The run that these settings describe.
    *
@@ -194,6 +244,7 @@ public final class Settings {
         encoder,
         model.weightsSha256(),
         dataSha256,
+        data(),
         batch(encoder),
         loss(pooling),
         optimizer(totalSteps));
@@ -228,7 +279,7 @@ public final class Settings {
   }
 
   private LossSpec loss(Pooling pooling) {
-    boolean mask = get(Keys.MASK_DUPLICATES) && get(Keys.COMPAT).equals("none");
+    boolean mask = get(Keys.MASK_DUPLICATES) && !isCompatible();
     return new LossSpec(pooling, get(Keys.NORMALIZE), get(Keys.TEMPERATURE), mask);
   }
 
@@ -236,7 +287,7 @@ public final class Settings {
     long fixed = get(Keys.WARMUP_STEPS);
     return new OptimizerSpec(
         get(Keys.LEARNING_RATE),
-        Schedule.valueOf(constant(get(Keys.SCHEDULE))),
+        get(Keys.SCHEDULE).equals("linear") ? Schedule.LINEAR : Schedule.CONSTANT,
         fixed > 0 ? fixed : (long) Math.ceil(totalSteps * get(Keys.WARMUP_RATIO)),
         get(Keys.WEIGHT_DECAY),
         get(Keys.BETA1),
