@@ -17,7 +17,8 @@ def embed(self: __torch__.Dunlin, config: Tensor, eps: Tensor, ids: Tensor, leng
   dense = (self).pool(config, (self).hidden_states(config, eps, looked, lengths, keys, w), lengths)
   return [dense]
 
-# looked: [rows, tokens, hidden] -> [rows, tokens, hidden]
+# looked: [rows, tokens, hidden] -> [rows, tokens, hidden], 0 at padding.
+# Between the layers only real tokens exist, x: [n, hidden]; attention alone sees padded rows.
 def hidden_states(self: __torch__.Dunlin, config: Tensor, eps: Tensor, looked: Tensor, lengths: Tensor, keys: Tensor, w: List[Tensor]) -> Tensor:
   rows = torch.size(looked, 0)
   tokens = torch.size(looked, 1)
@@ -30,37 +31,58 @@ def hidden_states(self: __torch__.Dunlin, config: Tensor, eps: Tensor, looked: T
   if torch.gt(torch.numel(keys), 0):
     drop_hidden = int(torch.select(config, 0, 4))
     drop_attention = int(torch.select(config, 0, 5))
-  # Padding may reach beyond the table; its positions are never looked at.
-  at = torch.clamp(torch.add(torch.arange(tokens), first), None, torch.sub(torch.size(w[0], 0), 1))
-  x = torch.add(looked, torch.select(w[1], 0, 0))
-  x = torch.add(x, torch.embedding(w[0], at))
-  x = torch.layer_norm(x, [hidden], w[2], w[3], epsilon)
-  x = (self).drop(x, keys, 0, drop_hidden)
-  real = torch.lt(torch.unsqueeze(torch.arange(tokens), 0), torch.unsqueeze(lengths, 1))
+  place = torch.unsqueeze(torch.arange(tokens), 0)
+  real = torch.lt(place, torch.unsqueeze(lengths, 1))
+  x = torch.reshape(looked, [-1, hidden])
+  at = torch.reshape(torch.expand(place, [rows, tokens]), [-1])
+  token_keys = keys
   visible = annotate(Optional[Tensor], None)
+  held = annotate(Optional[Tensor], None)
   if torch.lt(int(torch.min(lengths)), tokens):
     visible = torch.unsqueeze(torch.unsqueeze(real, 1), 1)
+    where = torch.squeeze(torch.nonzero(torch.reshape(real, [-1])), 1)
+    held = where
+    x = torch.index_select(x, 0, where)
+    at = torch.index_select(at, 0, where)
+  if torch.gt(torch.numel(keys), 0):
+    token_keys = torch.repeat_interleave(keys, lengths)
+  x = torch.add(x, torch.select(w[1], 0, 0))
+  x = torch.add(x, torch.embedding(w[0], torch.add(at, first)))
+  x = torch.layer_norm(x, [hidden], w[2], w[3], epsilon)
+  x = (self).drop(x, token_keys, at, 0, drop_hidden)
   layers = torch.floordiv(torch.sub(torch.len(w), 4), 16)
   split = [rows, tokens, heads, torch.floordiv(hidden, heads)]
   for layer in range(layers):
     b = torch.add(4, torch.mul(layer, 16))
-    q = torch.transpose(torch.view(torch.linear(x, w[b], w[torch.add(b, 1)]), split), 1, 2)
-    k = torch.transpose(torch.view(torch.linear(x, w[torch.add(b, 2)], w[torch.add(b, 3)]), split), 1, 2)
-    v = torch.transpose(torch.view(torch.linear(x, w[torch.add(b, 4)], w[torch.add(b, 5)]), split), 1, 2)
+    q = (self).spread(torch.linear(x, w[b], w[torch.add(b, 1)]), held, split)
+    k = (self).spread(torch.linear(x, w[torch.add(b, 2)], w[torch.add(b, 3)]), held, split)
+    v = (self).spread(torch.linear(x, w[torch.add(b, 4)], w[torch.add(b, 5)]), held, split)
     site = torch.add(1, torch.mul(layer, 3))
     if torch.eq(drop_attention, 0):
       a = torch.scaled_dot_product_attention(q, k, v, visible)
     else:
       a = (self).attend(q, k, v, visible, keys, site, drop_attention)
-    a = torch.reshape(torch.transpose(a, 1, 2), [rows, tokens, hidden])
+    a = torch.reshape(torch.transpose(a, 1, 2), [-1, hidden])
+    if torch.__isnot__(held, None):
+      a = torch.index_select(a, 0, unchecked_cast(Tensor, held))
     a = torch.linear(a, w[torch.add(b, 6)], w[torch.add(b, 7)])
-    a = (self).drop(a, keys, torch.add(site, 1), drop_hidden)
+    a = (self).drop(a, token_keys, at, torch.add(site, 1), drop_hidden)
     x = torch.layer_norm(torch.add(a, x), [hidden], w[torch.add(b, 8)], w[torch.add(b, 9)], epsilon)
     f = torch.gelu(torch.linear(x, w[torch.add(b, 10)], w[torch.add(b, 11)]))
     f = torch.linear(f, w[torch.add(b, 12)], w[torch.add(b, 13)])
-    f = (self).drop(f, keys, torch.add(site, 2), drop_hidden)
+    f = (self).drop(f, token_keys, at, torch.add(site, 2), drop_hidden)
     x = torch.layer_norm(torch.add(f, x), [hidden], w[torch.add(b, 14)], w[torch.add(b, 15)], epsilon)
+  return torch.reshape((self).pad(x, held, torch.mul(rows, tokens)), [rows, tokens, hidden])
+
+# [n, hidden] -> [places, hidden], 0 where nothing is held.
+def pad(self: __torch__.Dunlin, x: Tensor, held: Optional[Tensor], places: int) -> Tensor:
+  if torch.__isnot__(held, None):
+    return torch.index_copy(torch.zeros([places, torch.size(x, 1)]), 0, unchecked_cast(Tensor, held), x)
   return x
+
+# [n, hidden] -> [rows, heads, tokens, hidden / heads]
+def spread(self: __torch__.Dunlin, x: Tensor, held: Optional[Tensor], split: List[int]) -> Tensor:
+  return torch.transpose(torch.view((self).pad(x, held, torch.mul(split[0], split[1])), split), 1, 2)
 
 # Attention written out, because the dropout inside the fused kernel takes no generator.
 def attend(self: __torch__.Dunlin, q: Tensor, k: Tensor, v: Tensor, visible: Optional[Tensor], keys: Tensor, site: int, drop: int) -> Tensor:
@@ -80,14 +102,16 @@ def attend(self: __torch__.Dunlin, q: Tensor, k: Tensor, v: Tensor, visible: Opt
   kept = torch.slice((self).mask(torch.reshape(keys, [-1, 1, 1, 1]), site, counter, drop), 3, 0, tokens)
   return torch.matmul(torch.mul(p, kept), v)
 
-# x: [rows, tokens, hidden]; a draw's number is token * hidden + feature, whatever the padded length.
-def drop(self: __torch__.Dunlin, x: Tensor, keys: Tensor, site: int, drop: int) -> Tensor:
+# x: [n, hidden]; keys, at: int64 [n], each token's row key and place in its row. A draw's number is
+# place * hidden + feature, whatever the padded length.
+def drop(self: __torch__.Dunlin, x: Tensor, keys: Tensor, at: Tensor, site: int, drop: int) -> Tensor:
   if torch.eq(drop, 0):
     return x
-  each = torch.mul(torch.size(x, 1), torch.size(x, 2))
-  lanes = torch.floordiv(torch.add(each, 3), 4)
-  kept = (self).mask(torch.unsqueeze(keys, 1), site, torch.unsqueeze(torch.arange(lanes), 0), drop)
-  return torch.mul(x, torch.reshape(torch.slice(kept, 1, 0, each), torch.size(x)))
+  hidden = torch.size(x, 1)
+  lanes = torch.floordiv(torch.add(hidden, 3), 4)
+  counter = torch.add(torch.unsqueeze(torch.mul(at, lanes), 1), torch.unsqueeze(torch.arange(lanes), 0))
+  kept = (self).mask(torch.unsqueeze(keys, 1), site, counter, drop)
+  return torch.mul(x, torch.slice(kept, 1, 0, hidden))
 
 # Counter-based masks: splitmix64's finaliser over key, site and counter gives 64 random bits, which
 # serve four elements of the last axis, 16 bits each. Gives 0 where dropped, else 1 / (1 - p), for

@@ -11,10 +11,8 @@ import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.plan.DataPlan;
-import org.dunlin.data.plan.RowSource;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
-import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.run.RunSpec;
 
@@ -47,7 +45,7 @@ final class Inputs implements AutoCloseable {
     this.plan = plan;
   }
 
-  /** Opens them; what is missing or does not fit is a {@link Refusal}. */
+  /** Opens them; what is missing or does not fit is a {@link org.dunlin.protocol.Refusal}. */
   static Inputs open(Settings settings) {
     ModelFolder model = ModelFolder.open(settings.modelPath());
     SampleFiles samples = null;
@@ -57,22 +55,12 @@ final class Inputs implements AutoCloseable {
       tokenizer = Tokenizer.open(settings.modelPath());
       DataPlan plan =
           Feed.plan(samples, settings.data(), settings.batch(model.encoder()), settings.seed());
-      requireInBatch(plan);
       long steps = steps(settings, model, samples, tokenizer);
       RunSpec spec = settings.runSpec(model, steps, samples.sha256());
       return new Inputs(settings, model, samples, tokenizer, spec, plan);
     } catch (RuntimeException e) {
       close(model, samples, tokenizer);
       throw e;
-    }
-  }
-
-  // Steps do not yet tell workers of a source without in-batch negatives; to train it as one with
-  // them would be silently wrong.
-  private static void requireInBatch(DataPlan plan) {
-    if (!plan.sources().all().stream().allMatch(RowSource::inBatchNegatives)) {
-      throw Refusal.run(
-          "data.same-dataset: a file or folder ends in no_in_batch_neg, and this build's loss always has in-batch negatives; rename it to train it with them");
     }
   }
 

@@ -5,12 +5,15 @@ import java.util.Locale;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
+import me.tongfei.progressbar.ProgressState;
 import org.dunlin.coordinator.report.RunEvent;
 
-/** Progress on a terminal: one line that changes. */
+/** Progress on a terminal: one line that changes, the figures first, a bar where there is room. */
 final class ProgressOnTerminal implements Watcher {
   private static final int UPDATE_MS = 200;
+
+  /** A shorter bar says nothing. */
+  private static final int SHORTEST_BAR = 8;
 
   private final PrintStream out;
   private final Pace pace = new Pace();
@@ -27,7 +30,12 @@ final class ProgressOnTerminal implements Watcher {
       case RunEvent.StepCommitted step -> {
         pace.add(step);
         bar.setExtraMessage(
-            String.format(Locale.ROOT, " loss %.4f, %s", step.loss(), pace.describe()));
+            String.format(
+                Locale.ROOT,
+                "loss %.3f, %s, %s left",
+                step.loss(),
+                pace.describe(),
+                pace.timeOf(bar.getMax() - step.step() - 1)));
         bar.stepTo(step.step() + 1);
       }
       case RunEvent.Saved saved -> {
@@ -42,13 +50,23 @@ final class ProgressOnTerminal implements Watcher {
 
   private ProgressBar open(long steps) {
     return new ProgressBarBuilder()
-        .setTaskName("training")
         .setInitialMax(steps)
         .setUpdateIntervalMillis(UPDATE_MS)
-        .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BLOCK)
+        .setRenderer(ProgressOnTerminal::render)
         .setConsumer(new ConsoleProgressBarConsumer(out))
         .continuousUpdate()
         .build();
+  }
+
+  private static String render(ProgressState state, int columns) {
+    String text =
+        "step %d/%d, %s".formatted(state.getCurrent(), state.getMax(), state.getExtraMessage());
+    int room = columns - text.length() - 3;
+    if (room < SHORTEST_BAR) {
+      return text.substring(0, Math.min(text.length(), Math.max(columns, 0)));
+    }
+    int done = (int) (room * state.getNormalizedProgress());
+    return text + " |" + "#".repeat(done) + " ".repeat(room - done) + "|";
   }
 
   private void closeBar() {

@@ -20,6 +20,7 @@ import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.DataSpec.ByLength;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.LossSpec.Distillation;
 import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.OptimizerSpec.Schedule;
@@ -184,9 +185,33 @@ public final class Settings {
     return get(Keys.STEPS);
   }
 
-  /** How samples become batches, with texts cut to what the encoder can hold. */
+  /**
+   * How samples become batches. A limit of tokens that nobody set is cut to what the encoder can
+   * hold; one that somebody did is refused.
+   */
   public BatchSpec batch(EncoderSpec encoder) {
+    requireFits(Keys.QUERY_TOKENS, encoder);
+    requireFits(Keys.PASSAGE_TOKENS, encoder);
     return batch(encoder.maxTokens());
+  }
+
+  private void requireFits(Key<Long> key, EncoderSpec encoder) {
+    boolean isDefault = Layers.reference().getLong(key.name()) == get(key);
+    if (get(key) > encoder.maxTokens() && !isDefault) {
+      throw Refusal.usage(
+          "%s: %d (expected: at most %d, what the model's position table holds)"
+              .formatted(key.name(), get(key), encoder.maxTokens()));
+    }
+  }
+
+  private void requireWidths(EncoderSpec encoder) {
+    for (long width : get(Keys.MRL_DIMS)) {
+      if (width > encoder.hidden()) {
+        throw Refusal.usage(
+            "loss.mrl-dims: %d (expected: at most %d, the width of the model's embeddings)"
+                .formatted(width, encoder.hidden()));
+      }
+    }
   }
 
   /** How files become batches and rows become texts. */
@@ -228,6 +253,7 @@ public final class Settings {
    */
   public RunSpec runSpec(ModelFolder model, long totalSteps, String dataSha256) {
     EncoderSpec read = model.encoder();
+    requireWidths(read);
     EncoderSpec encoder =
         read.withDropout(
             get(Keys.HIDDEN_DROPOUT).orElse(read.hiddenDropout()),
@@ -279,8 +305,17 @@ public final class Settings {
   }
 
   private LossSpec loss(Pooling pooling) {
-    boolean mask = get(Keys.MASK_DUPLICATES) && !isCompatible();
-    return new LossSpec(pooling, get(Keys.NORMALIZE), get(Keys.TEMPERATURE), mask);
+    return new LossSpec(
+        pooling,
+        get(Keys.NORMALIZE),
+        get(Keys.TEMPERATURE),
+        get(Keys.MASK_DUPLICATES) && !isCompatible(),
+        switch (get(Keys.DISTILLATION)) {
+          case "kl" -> Distillation.KL_DIV;
+          case "m3" -> Distillation.M3_KD_LOSS;
+          default -> Distillation.NONE;
+        },
+        get(Keys.MRL_DIMS).stream().map(Math::toIntExact).toList());
   }
 
   private OptimizerSpec optimizer(long totalSteps) {

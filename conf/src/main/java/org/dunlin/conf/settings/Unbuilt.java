@@ -18,10 +18,8 @@ final class Unbuilt {
           Keys.MICRO_BATCH_ROWS,
           Keys.CHECKPOINTING,
           Keys.PRECISION,
-          Keys.DISTILLATION,
           Keys.SELF_DISTILLATION,
-          Keys.SELF_DISTILLATION_START,
-          Keys.MRL_DIMS);
+          Keys.SELF_DISTILLATION_START);
 
   private Unbuilt() {}
 

@@ -98,11 +98,7 @@ class SettingsTest {
 
   @Test
   void shouldRefuseWhatThisBuildWouldPassOver() {
-    assertThatThrownBy(
-            () ->
-                Settings.load(
-                    Optional.empty(),
-                    Map.of("model.unified", true, "loss.mrl-dims", List.of(64, 32))))
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("model.unified", true)))
         .isInstanceOf(Refusal.class)
         .hasMessageContaining("model.unified: true (expected: false, because this build cannot");
     assertThat(Settings.load(Optional.empty(), Map.of("precision", "fp32")).data().distillation())

@@ -32,7 +32,7 @@ public sealed interface RunEvent {
    * @param applied false if the step was skipped because its gradient was not finite
    * @param pairs queries of the batch
    * @param tokens real tokens of the batch
-   * @param paddedTokens the same with padding
+   * @param paddedTokens the same with what padding costs, in tokens' worth of work
    * @param seconds since the commit before, or since {@link Started}
    */
   record StepCommitted(

@@ -36,8 +36,19 @@ record StepRows(int epoch, List<TokenizedSample> samples) {
             samples.stream().mapToLong(TokenizedSample::id).toArray(),
             samples.stream().flatMapToLong(s -> Arrays.stream(s.passageHashes())).toArray(),
             samples.stream().mapToLong(TokenizedSample::tokens).sum(),
-            slots.stream().mapToLong(StepRows::paddedTokens).sum()),
+            slots.stream().mapToLong(StepRows::paddedTokens).sum(),
+            samples.get(0).inBatchNegatives(),
+            teacherScores()),
         List.copyOf(slots));
+  }
+
+  private float[] teacherScores() {
+    float[] all = new float[samples.size() * samples.get(0).teacherScores().length];
+    for (int query = 0; query < samples.size(); query++) {
+      float[] own = samples.get(query).teacherScores();
+      System.arraycopy(own, 0, all, query * own.length, own.length);
+    }
+    return all;
   }
 
   /** Of all samples alike: a batch is of one source. */
@@ -66,7 +77,13 @@ record StepRows(int epoch, List<TokenizedSample> samples) {
 
   private static long paddedTokens(SlotBatch slot) {
     return IntStream.range(0, slot.microBatches().length)
-        .mapToLong(number -> (long) slot.microBatches()[number].length * slot.paddedTokens(number))
+        .mapToLong(
+            number -> {
+              int[] rows = slot.microBatches()[number];
+              int longest = slot.paddedTokens(number);
+              long real = Arrays.stream(rows).mapToLong(row -> slot.tokenIds()[row].length).sum();
+              return MicroBatchCut.work((long) rows.length * longest, longest, real);
+            })
         .sum();
   }
 }

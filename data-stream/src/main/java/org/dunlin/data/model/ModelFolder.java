@@ -31,6 +31,7 @@ public final class ModelFolder implements AutoCloseable {
   private final EncoderSpec encoder;
   private final FolderWeights source;
   private final WeightsFile weights;
+  private final String prefix;
   private final Map<Tensor, String> names;
   private final Optional<Heads> heads;
 
@@ -38,12 +39,14 @@ public final class ModelFolder implements AutoCloseable {
       Path path,
       EncoderSpec encoder,
       FolderWeights source,
+      String prefix,
       Map<Tensor, String> names,
       Optional<Heads> heads) {
     this.path = path;
     this.encoder = encoder;
     this.source = source;
     this.weights = source.file();
+    this.prefix = prefix;
     this.names = names;
     this.heads = heads;
   }
@@ -62,7 +65,9 @@ public final class ModelFolder implements AutoCloseable {
     EncoderSpec encoder = encoder(path.resolve("config.json"));
     FolderWeights weights = FolderWeights.open(path);
     try {
-      return new ModelFolder(path, encoder, weights, match(encoder, weights), Optional.empty());
+      String prefix = prefix(weights.file());
+      Map<Tensor, String> names = match(encoder, weights, prefix);
+      return new ModelFolder(path, encoder, weights, prefix, names, Optional.empty());
     } catch (Refusal e) {
       weights.file().close();
       throw e;
@@ -79,7 +84,7 @@ public final class ModelFolder implements AutoCloseable {
    */
   public ModelFolder withHeads(OptionalInt colbertDim, long seed) {
     Heads opened = Heads.open(path, encoder.hidden(), colbertDim, seed);
-    return new ModelFolder(path, encoder, source, names, Optional.of(opened));
+    return new ModelFolder(path, encoder, source, prefix, names, Optional.of(opened));
   }
 
   public Path path() {
@@ -122,7 +127,10 @@ public final class ModelFolder implements AutoCloseable {
 
   /** Tensors of the file that no loss uses and that a trained model keeps: the poolers. */
   public List<Tensor> carried() {
-    return weights.tensors().stream().filter(t -> t.name().startsWith("pooler.")).toList();
+    return weights.tensors().stream()
+        .filter(stored -> stored.name().startsWith(prefix + "pooler."))
+        .map(stored -> new Tensor(stored.name().substring(prefix.length()), stored.shape()))
+        .toList();
   }
 
   /** Reads values of one of {@link #tensors} or {@link #carried} as float32. */
@@ -130,7 +138,7 @@ public final class ModelFolder implements AutoCloseable {
     if (headTensors().contains(tensor)) {
       heads.orElseThrow().read(tensor, firstElement, into);
     } else {
-      weights.read(names.getOrDefault(tensor, tensor.name()), firstElement, into);
+      weights.read(names.getOrDefault(tensor, prefix + tensor.name()), firstElement, into);
     }
   }
 
@@ -175,12 +183,17 @@ public final class ModelFolder implements AutoCloseable {
     heads.ifPresent(Heads::close);
   }
 
-  private static Map<Tensor, String> match(EncoderSpec encoder, FolderWeights source) {
+  private static String prefix(WeightsFile weights) {
+    return PREFIXES.stream()
+        .filter(prefix -> weights.contains(prefix + EncoderTensors.WORD_EMBEDDINGS))
+        .findFirst()
+        .orElse("");
+  }
+
+  private static Map<Tensor, String> match(
+      EncoderSpec encoder, FolderWeights source, String prefix) {
     WeightsFile weights = source.file();
     List<Tensor> expected = EncoderTensors.expected(encoder);
-    String first = expected.get(0).name();
-    String prefix =
-        PREFIXES.stream().filter(p -> weights.contains(p + first)).findFirst().orElse("");
     Map<String, Tensor> found = new LinkedHashMap<>();
     weights.tensors().forEach(tensor -> found.put(tensor.name(), tensor));
     Map<Tensor, String> names = new LinkedHashMap<>();

@@ -5,20 +5,24 @@ import org.dunlin.protocol.Refusal;
 
 /**
  * Cuts a slot's rows into micro-batches: the cheapest cut of the rows sorted by length, found by
- * dynamic programming. The cost of a micro-batch is its padded tokens and {@link #OVERHEAD_TOKENS}.
+ * dynamic programming. The cost of a micro-batch is its {@link #work} and {@link #OVERHEAD_TOKENS}.
  *
  * <p>The longest rows come first, so that threads that share a slot end at about the same time.
  */
 public final class MicroBatchCut {
   /**
-   * What one more micro-batch costs, in tokens: some calls into the engine, and products with fewer
-   * rows. Without it every length would get a micro-batch of its own.
-   *
-   * <p>Chosen for the padding, not from a timed worker: of 128, 64, 32, 16, 12 and 8 the largest
-   * that keeps it under 3 % on the skewed corpus of {@code PaddingTest} with 1, 2 and 8 passages a
-   * query. There 128 gives 9 to 13 %, and micro-batches three times as large.
+   * What one more micro-batch costs, in tokens: calls into the engine, products with fewer rows,
+   * and above all a pass over the gradients of all parameters. Measured with 22 and 33 million
+   * parameters on two cores, that pass is worth 20 to 40 tokens; larger models have slower tokens
+   * and larger passes alike.
    */
-  static final int OVERHEAD_TOKENS = 12;
+  static final int OVERHEAD_TOKENS = 32;
+
+  /**
+   * Where a padded place costs half of a real token. Padding reaches only attention, whose share of
+   * a layer's work at length L is about L / (L + 6 * hidden), with hidden from 384 to 1024.
+   */
+  static final int HALF_COST_TOKENS = 4096;
 
   /** Bounds the search; with this many rows the overhead of a further cut is nothing. */
   static final int MOST_ROWS = 1024;
@@ -35,12 +39,24 @@ public final class MicroBatchCut {
    */
   public static int[][] cut(int[] tokens, int mostTokens, int padMultiple) {
     int[] sorted = Lengths.descending(tokens);
-    int[] starts = starts(padded(sorted, tokens, padMultiple), mostTokens);
+    int[] real = Arrays.stream(sorted).map(row -> tokens[row]).toArray();
+    int[] starts = starts(padded(sorted, tokens, padMultiple), real, mostTokens);
     int[][] microBatches = new int[starts.length - 1][];
     for (int number = 0; number < microBatches.length; number++) {
       microBatches[number] = Arrays.copyOfRange(sorted, starts[number], starts[number + 1]);
     }
     return microBatches;
+  }
+
+  /**
+   * What a micro-batch costs to compute, in tokens: its real tokens, and what padding adds.
+   *
+   * @param places rows times padded length
+   * @param longest padded length
+   * @param real tokens that are not padding
+   */
+  public static long work(long places, int longest, long real) {
+    return real + (places - real) * longest / (longest + HALF_COST_TOKENS);
   }
 
   private static int[] padded(int[] sorted, int[] tokens, int padMultiple) {
@@ -53,8 +69,9 @@ public final class MicroBatchCut {
    * Where each micro-batch begins, and the number of rows as the last one.
    *
    * @param padded lengths, descending: a micro-batch is as long as its first row
+   * @param real lengths, in the same order
    */
-  private static int[] starts(int[] padded, int mostTokens) {
+  private static int[] starts(int[] padded, int[] real, int mostTokens) {
     int rows = padded.length;
     if (rows > 0 && padded[0] > mostTokens) {
       throw Refusal.run(
@@ -67,8 +84,11 @@ public final class MicroBatchCut {
     for (int first = rows - 1; first >= 0; first--) {
       cost[first] = Long.MAX_VALUE;
       int most = Math.min(rows - first, Math.min(MOST_ROWS, mostTokens / padded[first]));
+      long tokens = 0;
       for (int end = first + 1; end <= first + most; end++) {
-        long total = (long) (end - first) * padded[first] + OVERHEAD_TOKENS + cost[end];
+        tokens += real[end - 1];
+        long places = (long) (end - first) * padded[first];
+        long total = work(places, padded[first], tokens) + OVERHEAD_TOKENS + cost[end];
         if (total < cost[first]) {
           cost[first] = total;
           next[first] = end;

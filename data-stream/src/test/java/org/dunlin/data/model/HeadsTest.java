@@ -206,7 +206,7 @@ class HeadsTest {
   }
 
   private static void write(ModelFolder model, Path target) throws IOException {
-    LossSpec loss = new LossSpec(LossSpec.Pooling.CLS, true, 0.02, false);
+    LossSpec loss = LossSpec.contrastive(LossSpec.Pooling.CLS, true, 0.02, false);
     try (ModelWriter writer = new ModelWriter(model, loss, target)) {
       for (Map.Entry<String, float[]> tensor : values(model).entrySet()) {
         int half = tensor.getValue().length / 2;

@@ -102,7 +102,13 @@ class MicroBatchCutTest {
 
   private static long cost(int[][] cut, int[] tokens, int padMultiple) {
     return Arrays.stream(cut)
-        .mapToLong(rows -> padded(rows, tokens, padMultiple) + MicroBatchCut.OVERHEAD_TOKENS)
+        .mapToLong(
+            rows -> {
+              int places = (int) padded(rows, tokens, padMultiple);
+              long real = Arrays.stream(rows).mapToLong(row -> tokens[row]).sum();
+              return MicroBatchCut.work(places, places / rows.length, real)
+                  + MicroBatchCut.OVERHEAD_TOKENS;
+            })
         .sum();
   }
 

@@ -26,7 +26,6 @@ record BenchBatch(StepHeader header, List<SlotBatch> slots) {
     int group = spec.groupSize();
     int[] firstQuery = SlotCut.firstQueries(queryTokens.length, spec.slots());
     List<SlotBatch> slots = new ArrayList<>();
-    long padded = 0;
     for (int slot = 0; slot < spec.slots(); slot++) {
       int from = firstQuery[slot];
       int to = firstQuery[slot + 1];
@@ -43,12 +42,7 @@ record BenchBatch(StepHeader header, List<SlotBatch> slots) {
               .mapToObj(length -> random.ints(length, 1000, vocabulary - 1).toArray())
               .toArray(int[][]::new);
       int[][] cut = MicroBatchCut.cut(tokens, spec.microBatchTokens(), spec.padMultiple());
-      SlotBatch batch =
-          new SlotBatch(step, slot, from, to - from, group, ids, cut, spec.padMultiple());
-      for (int m = 0; m < cut.length; m++) {
-        padded += (long) batch.paddedTokens(m) * cut[m].length;
-      }
-      slots.add(batch);
+      slots.add(new SlotBatch(step, slot, from, to - from, group, ids, cut, spec.padMultiple()));
     }
     long real = Arrays.stream(queryTokens).sum() + (long) Arrays.stream(passageTokens).sum();
     StepHeader header =
@@ -60,7 +54,7 @@ record BenchBatch(StepHeader header, List<SlotBatch> slots) {
             new long[queryTokens.length],
             new long[passageTokens.length],
             real,
-            padded);
+            real);
     return new BenchBatch(header, slots);
   }
 }

@@ -97,7 +97,7 @@ final class StepBenchmark implements Callable<Integer> {
             "",
             "",
             batch,
-            new LossSpec(LossSpec.Pooling.CLS, true, 0.02, false),
+            LossSpec.contrastive(LossSpec.Pooling.CLS, true, 0.02, false),
             new OptimizerSpec(1e-5, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1));
     StepCompute device = new StepCompute(spec, threads);
     BenchModel.fill(device);

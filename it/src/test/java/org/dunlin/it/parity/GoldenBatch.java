@@ -1,5 +1,6 @@
 package org.dunlin.it.parity;
 
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -21,7 +22,9 @@ record GoldenBatch(StepHeader header, List<SlotBatch> slots) {
       int groupSize,
       int slots,
       int rowsPerMicroBatch,
-      int padMultiple) {
+      int padMultiple,
+      boolean inBatchNegatives,
+      boolean taught) {
     int[][] queries = parts.stream().flatMap(p -> Stream.of(p.queries())).toArray(int[][]::new);
     int[][] passages = parts.stream().flatMap(p -> Stream.of(p.passages())).toArray(int[][]::new);
     int[] firstQuery = new int[slots + 1];
@@ -57,8 +60,16 @@ record GoldenBatch(StepHeader header, List<SlotBatch> slots) {
             new long[queries.length],
             new long[passages.length],
             1,
-            1);
+            1,
+            inBatchNegatives,
+            taught ? teacherScores(parts, passages.length) : new float[0]);
     return new GoldenBatch(header, batches);
+  }
+
+  private static float[] teacherScores(List<GoldenSet.Batch> parts, int passages) {
+    FloatBuffer all = FloatBuffer.allocate(passages);
+    parts.forEach(part -> all.put(part.teacherScores()));
+    return all.array();
   }
 
   private static int[][] cut(int rows, int each) {

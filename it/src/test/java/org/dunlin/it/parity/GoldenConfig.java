@@ -57,13 +57,26 @@ record GoldenConfig(JsonNode json) {
   /** Whether this build can run it; what is not named here needs a head or loss still to come. */
   boolean isSupported() {
     return json.path("world_size").asInt(json.path("args").path("world_size").asInt(1)) == 1
-        && !json.path("no_in_batch_neg_flag").asBoolean()
-        && !data("knowledge_distillation").asBoolean()
         && !train("unified_finetuning").asBoolean()
         && !train("fix_position_embedding").asBoolean()
-        && !train("use_mrl").asBoolean()
         && !train("gradient_checkpointing").asBoolean()
         && train("gradient_accumulation_steps").asInt(1) == 1;
+  }
+
+  boolean inBatchNegatives() {
+    return !json.path("no_in_batch_neg_flag").asBoolean();
+  }
+
+  /** Whether the teacher's scores are used. */
+  boolean isTaught() {
+    return data("knowledge_distillation").asBoolean();
+  }
+
+  private LossSpec.Distillation distillation() {
+    return isTaught()
+        ? LossSpec.Distillation.valueOf(
+            train("kd_loss_type").asText("kl_div").toUpperCase(Locale.ROOT))
+        : LossSpec.Distillation.NONE;
   }
 
   RunSpec runSpec(EncoderSpec encoder, int groupSize, int pairs, int slots) {
@@ -84,7 +97,9 @@ record GoldenConfig(JsonNode json) {
                 train("sentence_pooling_method").asText().toUpperCase(Locale.ROOT)),
             train("normalize_embeddings").asBoolean(),
             train("temperature").asDouble(),
-            false);
+            false,
+            distillation(),
+            GoldenSet.stream(train("mrl_dims")).map(JsonNode::asInt).toList());
     OptimizerSpec optimizer =
         new OptimizerSpec(
             train("learning_rate").asDouble(),

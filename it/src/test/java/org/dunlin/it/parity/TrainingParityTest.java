@@ -87,7 +87,9 @@ class TrainingParityTest {
             set.groupSize(),
             SLOTS,
             config.rowsPerMicroBatch(ROWS_PER_MICRO_BATCH),
-            spec.batch().padMultiple());
+            spec.batch().padMultiple(),
+            config.inBatchNegatives(),
+            config.isTaught());
     return device.compute(batch.header(), batch.slots(), new Alone(), new int[] {0, SLOTS});
   }
 

@@ -14,7 +14,9 @@ package org.dunlin.protocol.batch;
  * @param sampleIds {@code [queries]}: rows of the training data, counted through all files
  * @param passageHashes {@code [queries * groupSize]}: equal texts have equal hashes
  * @param tokens real tokens of the batch
- * @param paddedTokens the same with padding
+ * @param paddedTokens the same with what padding costs, in tokens' worth of work
+ * @param inBatchNegatives whether other queries' passages are a query's negatives too
+ * @param teacherScores {@code [queries * groupSize]}: a teacher's raw scores, or empty
  */
 public record StepHeader(
     long step,
@@ -24,8 +26,33 @@ public record StepHeader(
     long[] sampleIds,
     long[] passageHashes,
     long tokens,
-    long paddedTokens)
+    long paddedTokens,
+    boolean inBatchNegatives,
+    float[] teacherScores)
     implements FeedItem {
+
+  /** A step with in-batch negatives and without a teacher. */
+  public StepHeader(
+      long step,
+      int epoch,
+      int groupSize,
+      int[] firstQuery,
+      long[] sampleIds,
+      long[] passageHashes,
+      long tokens,
+      long paddedTokens) {
+    this(
+        step,
+        epoch,
+        groupSize,
+        firstQuery,
+        sampleIds,
+        passageHashes,
+        tokens,
+        paddedTokens,
+        true,
+        new float[0]);
+  }
 
   public StepHeader {
     int queries = firstQuery[firstQuery.length - 1];
@@ -34,6 +61,11 @@ public record StepHeader(
           "step %d: %d sample ids and %d hashes (expected: %d and %d)"
               .formatted(
                   step, sampleIds.length, passageHashes.length, queries, queries * groupSize));
+    }
+    if (teacherScores.length != 0 && teacherScores.length != queries * groupSize) {
+      throw new IllegalArgumentException(
+          "step %d: %d teacher scores (expected: none or %d)"
+              .formatted(step, teacherScores.length, queries * groupSize));
     }
   }
 

@@ -15,7 +15,8 @@ final class BatchCodec {
             .setEpoch(header.epoch())
             .setGroupSize(header.groupSize())
             .setTokens(header.tokens())
-            .setPaddedTokens(header.paddedTokens());
+            .setPaddedTokens(header.paddedTokens())
+            .setInBatchNegatives(header.inBatchNegatives());
     for (int first : header.firstQuery()) {
       wire.addFirstQuery(first);
     }
@@ -24,6 +25,9 @@ final class BatchCodec {
     }
     for (long hash : header.passageHashes()) {
       wire.addPassageHashes(hash);
+    }
+    for (float score : header.teacherScores()) {
+      wire.addTeacherScores(score);
     }
     return wire.build();
   }
@@ -37,7 +41,9 @@ final class BatchCodec {
         longs(wire.getSampleIdsList()),
         longs(wire.getPassageHashesList()),
         wire.getTokens(),
-        wire.getPaddedTokens());
+        wire.getPaddedTokens(),
+        wire.getInBatchNegatives(),
+        floats(wire.getTeacherScoresList()));
   }
 
   static SlotBatchWire write(SlotBatch batch) {
@@ -89,6 +95,14 @@ final class BatchCodec {
 
   private static int[] ints(List<Integer> list) {
     return list.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  private static float[] floats(List<Float> list) {
+    float[] values = new float[list.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = list.get(i);
+    }
+    return values;
   }
 
   private static long[] longs(List<Long> list) {

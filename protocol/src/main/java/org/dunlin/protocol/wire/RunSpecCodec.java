@@ -105,6 +105,8 @@ final class RunSpecCodec {
         .setNormalize(loss.normalize())
         .setTemperature(loss.temperature())
         .setMaskDuplicates(loss.maskDuplicates())
+        .setDistillation(loss.distillation().name())
+        .addAllMatryoshkaDims(loss.matryoshkaDims())
         .build();
   }
 
@@ -113,7 +115,9 @@ final class RunSpecCodec {
         LossSpec.Pooling.valueOf(wire.getPooling()),
         wire.getNormalize(),
         wire.getTemperature(),
-        wire.getMaskDuplicates());
+        wire.getMaskDuplicates(),
+        LossSpec.Distillation.valueOf(wire.getDistillation()),
+        wire.getMatryoshkaDimsList());
   }
 
   private static OptimizerWire write(OptimizerSpec optimizer) {

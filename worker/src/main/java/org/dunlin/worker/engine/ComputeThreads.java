@@ -76,7 +76,7 @@ public final class ComputeThreads implements AutoCloseable {
    * @param source called by any of the threads
    */
   public void run(Supplier<Optional<Work<?>>> source) {
-    AtomicReference<RuntimeException> failure = new AtomicReference<>();
+    AtomicReference<Throwable> failure = new AtomicReference<>();
     List<Future<?>> running = new ArrayList<>();
     for (int t = 0; t < count; t++) {
       running.add(threads.submit(() -> drain(source, failure)));
@@ -84,25 +84,27 @@ public final class ComputeThreads implements AutoCloseable {
     for (Future<?> thread : running) {
       await(thread, failure);
     }
-    if (failure.get() != null) {
-      throw failure.get();
+    switch (failure.get()) {
+      case null -> {}
+      case RuntimeException e -> throw e;
+      case Error e -> throw e;
+      case Throwable e -> throw new IllegalStateException(e);
     }
   }
 
-  private void drain(
-      Supplier<Optional<Work<?>>> source, AtomicReference<RuntimeException> failure) {
+  private void drain(Supplier<Optional<Work<?>>> source, AtomicReference<Throwable> failure) {
     try {
       Optional<Work<?>> piece = source.get();
       while (piece.isPresent() && failure.get() == null) {
         piece.get().run(module.get());
         piece = source.get();
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       failure.compareAndSet(null, e);
     }
   }
 
-  private static void await(Future<?> thread, AtomicReference<RuntimeException> failure) {
+  private static void await(Future<?> thread, AtomicReference<Throwable> failure) {
     try {
       thread.get();
     } catch (InterruptedException e) {

@@ -47,7 +47,8 @@ public final class Embedder implements AutoCloseable {
     for (Tensor tensor : model.tensors()) {
       model.read(tensor, 0, state.values(tensor.name(), 0, tensor.elements()));
     }
-    this.encoder = new Encoder(manager, spec, new LossSpec(pooling, normalize, 1, false), state);
+    this.encoder =
+        new Encoder(manager, spec, LossSpec.contrastive(pooling, normalize, 1, false), state);
     this.threads = new ComputeThreads(computeThreads);
   }
 

@@ -243,7 +243,7 @@ public final class StepCompute implements Device {
                 GradientBlock block = number == 0 ? pool.take() : slot.gradients();
                 slot.accumulate(module, step, number, found, block);
               });
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       slot.turns().breakOff();
       throw e;
     } finally {

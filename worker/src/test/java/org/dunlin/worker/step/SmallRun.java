@@ -1,0 +1,128 @@
+package org.dunlin.worker.step;
+
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.dunlin.data.plan.SlotCut;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.collective.Alone;
+
+/** A small model with random weights, and random batches for it. */
+final class SmallRun {
+  private static final int VOCABULARY = 120;
+  private static final int POSITIONS = 48;
+  private static final int SLOTS = 4;
+
+  private final RunSpec spec;
+  private final int queries;
+  private final int groupSize;
+
+  SmallRun(double dropout, int queries, int groupSize, int hidden) {
+    this.queries = queries;
+    this.groupSize = groupSize;
+    EncoderSpec encoder =
+        new EncoderSpec(
+            EncoderSpec.Family.BERT,
+            VOCABULARY,
+            POSITIONS,
+            2,
+            hidden,
+            2,
+            2,
+            2 * hidden,
+            1e-12,
+            0,
+            dropout,
+            dropout);
+    this.spec =
+        new RunSpec(
+            "small",
+            7,
+            1000,
+            encoder,
+            "",
+            "",
+            new BatchSpec(queries, 0, groupSize, SLOTS, 4096, 1, POSITIONS, POSITIONS, 1),
+            LossSpec.contrastive(LossSpec.Pooling.MEAN, true, 0.05, false),
+            new OptimizerSpec(1e-3, OptimizerSpec.Schedule.CONSTANT, 0, 0.01, 0.9, 0.999, 1e-8, 1));
+  }
+
+  /** A device with this run's first parameters. */
+  StepCompute device(int threads) {
+    StepCompute device = new StepCompute(spec, threads);
+    SplittableRandom random = new SplittableRandom(3);
+    device
+        .parameters()
+        .forEach(
+            (name, elements) -> {
+              float[] values = new float[Math.toIntExact(elements)];
+              for (int i = 0; i < values.length; i++) {
+                float shift = name.endsWith("LayerNorm.weight") ? 1 : 0;
+                values[i] = shift + (float) random.nextGaussian(0, 0.1);
+              }
+              device.write(name, 0, FloatBuffer.wrap(values));
+            });
+    return device;
+  }
+
+  /** Computes a step; each slot's rows are cut into micro-batches of so many. */
+  StepResult compute(StepCompute device, long step, int rowsPerMicroBatch) {
+    SplittableRandom random = new SplittableRandom(step + 100);
+    int[] firstQuery = SlotCut.firstQueries(queries, SLOTS);
+    List<SlotBatch> slots = new ArrayList<>();
+    for (int slot = 0; slot < SLOTS; slot++) {
+      int own = firstQuery[slot + 1] - firstQuery[slot];
+      if (own > 0) {
+        int[][] rows =
+            IntStream.range(0, own * (1 + groupSize))
+                .mapToObj(r -> random.ints(random.nextInt(2, 40), 1, VOCABULARY).toArray())
+                .toArray(int[][]::new);
+        slots.add(
+            new SlotBatch(
+                step,
+                slot,
+                firstQuery[slot],
+                own,
+                groupSize,
+                rows,
+                cut(rows.length, rowsPerMicroBatch),
+                1));
+      }
+    }
+    StepHeader header =
+        new StepHeader(
+            step, 0, groupSize, firstQuery, new long[queries], new long[queries * groupSize], 1, 1);
+    return device.compute(header, slots, new Alone(), new int[] {0, SLOTS});
+  }
+
+  private static int[][] cut(int rows, int each) {
+    return IntStream.iterate(0, from -> from < rows, from -> from + each)
+        .mapToObj(from -> IntStream.range(from, Math.min(rows, from + each)).toArray())
+        .toArray(int[][]::new);
+  }
+
+  /** All parameters of a device. */
+  static Map<String, float[]> parameters(StepCompute device) {
+    Map<String, float[]> all = new LinkedHashMap<>();
+    device
+        .parameters()
+        .forEach(
+            (name, elements) -> {
+              float[] values = new float[Math.toIntExact(elements)];
+              device.read(name, 0, FloatBuffer.wrap(values));
+              all.put(name, values);
+            });
+    return all;
+  }
+}
