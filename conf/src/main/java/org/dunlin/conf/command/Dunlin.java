@@ -1,8 +1,12 @@
 package org.dunlin.conf.command;
 
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.dunlin.conf.embed.LineEmbedder;
+import org.dunlin.conf.flagembedding.FlagEmbedding;
+import org.dunlin.conf.flagembedding.Understood;
 import org.dunlin.conf.launch.Training;
 import org.dunlin.conf.quickstart.Quickstart;
 import org.dunlin.data.wordnet.WordNetTask;
@@ -62,9 +66,15 @@ public final class Dunlin implements Callable<Integer> {
 
   int run(PrintWriter out, PrintWriter err, String... args) {
     Endings endings = new Endings(err);
+    Understood understood;
+    try {
+      understood = FlagEmbedding.understand(flagsOfTraining(args));
+    } catch (Refusal e) {
+      return endings.failed(e);
+    }
     CommandLine line =
         new CommandLine(this)
-            .addSubcommand(new TrainCommand(actions.train()))
+            .addSubcommand(new TrainCommand(actions.train(), understood))
             .addSubcommand(new QuickstartCommand(actions.quickstart()))
             .addSubcommand(new EmbedCommand(actions.embed()))
             .addSubcommand(new ConfigCommand())
@@ -73,10 +83,22 @@ public final class Dunlin implements Callable<Integer> {
             .setParameterExceptionHandler(endings::wrongArguments)
             .setExecutionExceptionHandler(endings::failed);
     try {
-      return line.execute(args);
+      return line.execute(isTraining(args) ? training(understood) : args);
     } catch (Error e) { // such as no memory; picocli hands on only exceptions
       return endings.failed(e);
     }
+  }
+
+  private static boolean isTraining(String... args) {
+    return args.length > 0 && args[0].equals("train");
+  }
+
+  private static List<String> flagsOfTraining(String... args) {
+    return isTraining(args) ? List.of(args).subList(1, args.length) : List.of();
+  }
+
+  private static String[] training(Understood understood) {
+    return Stream.concat(Stream.of("train"), understood.rest().stream()).toArray(String[]::new);
   }
 
   @Override

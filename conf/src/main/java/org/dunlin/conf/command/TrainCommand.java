@@ -1,15 +1,21 @@
 package org.dunlin.conf.command;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.dunlin.conf.flagembedding.Understood;
 import org.dunlin.conf.settings.Flags;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.protocol.Refusal;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code dunlin train}. */
 @Command(
@@ -22,11 +28,15 @@ import picocli.CommandLine.Parameters;
       "  dunlin train --model bge-small-en-v1.5 --data pairs.jsonl --output my-run",
       "The data is JSON lines: {\"query\": \"...\", \"pos\": [\"...\"], \"neg\": [\"...\"]}; neg is"
           + " optional.",
+      "FlagEmbedding's flags work as well: --model_name_or_path, --train_data, --query_max_len, ...",
       "The run folder keeps all settings as run.conf, the log and the trained model."
     })
 @SuppressWarnings("unused") // flags are read by their names, see RunFlags
 final class TrainCommand implements Callable<Integer> {
   private final Actions.Train action;
+  private final Understood understood;
+
+  @Spec private CommandSpec spec;
 
   @Parameters(
       arity = "0..1",
@@ -72,16 +82,37 @@ final class TrainCommand implements Callable<Integer> {
 
   @Mixin private RunFlags run;
 
-  TrainCommand(Actions.Train action) {
+  /**
+   * @param understood what FlagEmbedding's flags on the same command line say
+   */
+  TrainCommand(Actions.Train action, Understood understood) {
     this.action = action;
+    this.understood = understood;
   }
 
   @Override
   public Integer call() {
-    Settings settings = Settings.load(file, run.overrides());
+    Settings settings = Settings.load(file, understood.defaults(), overrides());
     // Refused here if missing, before anything is written.
     settings.modelPath();
     settings.dataFiles();
+    understood.lines().forEach(spec.commandLine().getErr()::println);
     return action.run(settings);
+  }
+
+  private Map<String, Object> overrides() {
+    Map<String, Object> overrides = new LinkedHashMap<>(run.overrides());
+    understood
+        .overrides()
+        .forEach(
+            (key, value) -> {
+              String flag = understood.flags().get(key);
+              if (overrides.put(key, Flags.from(flag, value)) != null) {
+                throw Refusal.usage(
+                    "%s: given by %s and in another way (expected: one of them)"
+                        .formatted(key, flag));
+              }
+            });
+    return overrides;
   }
 }

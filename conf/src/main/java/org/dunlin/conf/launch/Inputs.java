@@ -1,6 +1,7 @@
 package org.dunlin.conf.launch;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
@@ -9,6 +10,7 @@ import org.dunlin.coordinator.model.ModelExport;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.plan.DataPlan;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
 import org.dunlin.protocol.Term;
@@ -26,18 +28,21 @@ final class Inputs implements AutoCloseable {
   private final SampleFiles samples;
   private final Tokenizer tokenizer;
   private final RunSpec spec;
+  private final DataPlan plan;
 
   private Inputs(
       Settings settings,
       ModelFolder model,
       SampleFiles samples,
       Tokenizer tokenizer,
-      RunSpec spec) {
+      RunSpec spec,
+      DataPlan plan) {
     this.settings = settings;
     this.model = model;
     this.samples = samples;
     this.tokenizer = tokenizer;
     this.spec = spec;
+    this.plan = plan;
   }
 
   /** Opens them; what is missing or does not fit is a {@link org.dunlin.protocol.Refusal}. */
@@ -48,10 +53,11 @@ final class Inputs implements AutoCloseable {
     try {
       samples = SampleFiles.open(settings.dataFiles());
       tokenizer = Tokenizer.open(settings.modelPath());
-      samples.requireNegatives(settings.batch(model.encoder()).groupSize());
+      DataPlan plan =
+          Feed.plan(samples, settings.data(), settings.batch(model.encoder()), settings.seed());
       long steps = steps(settings, model, samples, tokenizer);
       RunSpec spec = settings.runSpec(model, steps, samples.sha256());
-      return new Inputs(settings, model, samples, tokenizer, spec);
+      return new Inputs(settings, model, samples, tokenizer, spec, plan);
     } catch (RuntimeException e) {
       close(model, samples, tokenizer);
       throw e;
@@ -66,8 +72,14 @@ final class Inputs implements AutoCloseable {
             samples,
             tokenizer,
             settings.batch(model.encoder()),
+            settings.data(),
             settings.seed(),
             settings.epochs());
+  }
+
+  /** What the plan makes of the files, a line each. */
+  List<String> planLines() {
+    return plan.lines();
   }
 
   RunSpec spec() {

@@ -74,6 +74,11 @@ public final class Job implements AutoCloseable {
     return inputs.spec();
   }
 
+  /** What the plan makes of the training files, a line each. */
+  public List<String> planLines() {
+    return inputs.planLines();
+  }
+
   public Path runFolder() {
     return folder.path();
   }

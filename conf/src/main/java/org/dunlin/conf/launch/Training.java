@@ -13,6 +13,7 @@ public final class Training {
   public static int run(Settings settings) {
     StopRequest stop = StopRequest.bySignals();
     try (Job job = Job.open(settings)) {
+      job.planLines().forEach(System.err::println);
       Outcome outcome;
       try (Watcher watcher =
           job.watching(

@@ -1,6 +1,7 @@
 package org.dunlin.conf.settings;
 
 import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigValueFactory;
 import java.util.Map;
 import java.util.Optional;
 import org.dunlin.protocol.Refusal;
@@ -47,6 +48,11 @@ public final class Flags {
     return Optional.ofNullable(KEYS.get(flag))
         .filter(key -> Layers.reference().getValue(key).unwrapped() instanceof Number)
         .map(key -> Layers.reference().getString(key));
+  }
+
+  /** A value that a refusal will say came from this flag. */
+  public static Object from(String flag, Object value) {
+    return ConfigValueFactory.fromAnyRef(value, flag);
   }
 
   /** What {@code --set key=text} means: a list if it is written as one, else the text itself. */

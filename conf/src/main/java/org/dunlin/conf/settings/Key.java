@@ -70,8 +70,13 @@ record Key<T>(
     return new Key<>(
         name,
         String.join(", ", all.subList(0, all.size() - 1)) + " or " + all.get(all.size() - 1),
-        held -> text(held).filter(all::contains),
+        held -> textOf(held).filter(all::contains),
         value -> value);
+  }
+
+  /** Any text, also an empty one. */
+  static Key<String> text(String name) {
+    return new Key<>(name, "a text", Key::textOf, value -> value);
   }
 
   /** A text that may be part of a file's name. */
@@ -79,7 +84,7 @@ record Key<T>(
     return new Key<>(
         name,
         "letters, digits, '.', '_' and '-', at most 100",
-        held -> text(held).filter(value -> value.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")),
+        held -> textOf(held).filter(value -> value.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")),
         value -> value);
   }
 
@@ -101,6 +106,20 @@ record Key<T>(
         value -> value.stream().map(Path::toString).toList());
   }
 
+  /** Whole numbers; a single one is a list of one. */
+  static Key<List<Long>> wholes(String name, long least) {
+    Key<Long> each = whole(name, least, Long.MAX_VALUE);
+    return new Key<>(
+        name,
+        "a list of whole numbers, >= " + least,
+        held -> {
+          List<?> all = held instanceof List<?> list ? list : List.of(held);
+          List<Long> read = all.stream().map(each.reader).flatMap(Optional::stream).toList();
+          return read.size() == all.size() ? Optional.of(read) : Optional.empty();
+        },
+        value -> value);
+  }
+
   /** Allows a word instead of a value: the value is then absent. */
   Key<Optional<T>> or(String word) {
     return new Key<>(
@@ -113,7 +132,7 @@ record Key<T>(
         value -> value.map(plain).orElse(word));
   }
 
-  private static Optional<String> text(Object held) {
+  private static Optional<String> textOf(Object held) {
     return held instanceof String || held instanceof Number || held instanceof Boolean
         ? Optional.of(held.toString())
         : Optional.empty();
@@ -121,7 +140,7 @@ record Key<T>(
 
   private static Optional<Path> path(Object held) {
     try {
-      return text(held)
+      return textOf(held)
           .filter(value -> !value.isBlank())
           .map(value -> Path.of(value).toAbsolutePath().normalize());
     } catch (InvalidPathException e) {

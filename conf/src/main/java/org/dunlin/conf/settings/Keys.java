@@ -36,29 +36,55 @@ final class Keys {
       declare(Key.number("model.hidden-dropout", 0, 0.99).or("model"));
   static final Key<Optional<Double>> ATTENTION_DROPOUT =
       declare(Key.number("model.attention-dropout", 0, 0.99).or("model"));
+  static final Key<Boolean> UNIFIED = declare(Key.flag("model.unified"));
+  static final Key<Optional<Long>> COLBERT_DIM =
+      declare(Key.whole("model.colbert-dim", 1, INT).or("auto"));
+  static final Key<Boolean> FIX_ENCODER = declare(Key.flag("model.fix-encoder"));
+  static final Key<Boolean> FIX_POSITIONS = declare(Key.flag("model.fix-position-embedding"));
 
   static final Key<List<Path>> DATA = declare(Key.paths("data.files"));
   static final Key<Long> QUERY_TOKENS = declare(Key.whole("data.query-max-tokens", 2, INT));
   static final Key<Long> PASSAGE_TOKENS = declare(Key.whole("data.passage-max-tokens", 2, INT));
   static final Key<Long> GROUP_SIZE = declare(Key.whole("data.group-size", 1, INT));
+  static final Key<Boolean> SAME_DATASET = declare(Key.flag("data.same-dataset"));
+  static final Key<Long> SMALL_THRESHOLD = declare(Key.whole("data.small-threshold", 0, INT));
+  static final Key<Long> DROP_THRESHOLD = declare(Key.whole("data.drop-threshold", 0, INT));
+  static final Key<Long> MAX_ROWS = declare(Key.whole("data.max-rows-per-file", 1, INT));
+  static final Key<Double> SHUFFLE_RATIO = declare(Key.number("data.shuffle-ratio", 0, 1));
+  static final Key<String> QUERY_INSTRUCTION = declare(Key.text("data.query-instruction"));
+  static final Key<String> QUERY_TEMPLATE = declare(Key.text("data.query-template"));
+  static final Key<String> PASSAGE_INSTRUCTION = declare(Key.text("data.passage-instruction"));
+  static final Key<String> PASSAGE_TEMPLATE = declare(Key.text("data.passage-template"));
 
   static final Key<Double> EPOCHS = declare(Key.positive("train.epochs"));
   static final Key<Long> STEPS = declare(Key.whole("train.steps", 0, LONG));
+  static final Key<Long> ACCUMULATION = declare(Key.whole("train.accumulation", 1, INT));
 
   static final Key<Long> BATCH_SIZE = declare(Key.whole("batch.size", 1, INT));
   static final Key<Long> BATCH_TOKENS = declare(Key.whole("batch.tokens", 0, LONG));
   static final Key<Long> SORT_WINDOW = declare(Key.whole("batch.sort-window", 1, INT));
   static final Key<Long> PAD_MULTIPLE = declare(Key.whole("batch.pad-multiple", 1, INT));
+  static final Key<String> BY_LENGTH = declare(Key.oneOf("batch.by-length", "none", "bge-m3-80gb"));
+  static final Key<Long> DEVICES = declare(Key.whole("batch.devices", 1, INT));
   static final Key<Optional<Long>> SLOTS = declare(Key.whole("slots", 1, INT).or("auto"));
   static final Key<Long> MICRO_BATCH_TOKENS = declare(Key.whole("micro-batch.tokens", 1, INT));
+  static final Key<Long> MICRO_BATCH_ROWS = declare(Key.whole("micro-batch.rows", 0, INT));
+  static final Key<Boolean> CHECKPOINTING = declare(Key.flag("gradient-checkpointing"));
+  static final Key<String> PRECISION = declare(Key.oneOf("precision", "fp32", "bf16", "fp16"));
 
   static final Key<Double> TEMPERATURE = declare(Key.number("loss.temperature"));
+  static final Key<String> DISTILLATION =
+      declare(Key.oneOf("loss.distillation", "none", "kl", "m3"));
+  static final Key<Boolean> SELF_DISTILLATION = declare(Key.flag("loss.self-distillation"));
+  static final Key<Long> SELF_DISTILLATION_START =
+      declare(Key.whole("loss.self-distillation-start-step", -1, LONG));
+  static final Key<List<Long>> MRL_DIMS = declare(Key.wholes("loss.mrl-dims", 1));
   static final Key<Boolean> MASK_DUPLICATES = declare(Key.flag("negatives.mask-duplicates"));
   static final Key<String> COMPAT = declare(Key.oneOf("compat", "none", "flagembedding"));
 
   static final Key<Double> LEARNING_RATE = declare(Key.number("optimizer.learning-rate"));
   static final Key<String> SCHEDULE =
-      declare(Key.oneOf("optimizer.schedule", "linear", "constant"));
+      declare(Key.oneOf("optimizer.schedule", "linear", "constant", "cosine"));
   static final Key<Double> WARMUP_RATIO = declare(Key.number("optimizer.warmup-ratio", 0, 1));
   static final Key<Long> WARMUP_STEPS = declare(Key.whole("optimizer.warmup-steps", 0, LONG));
   static final Key<Double> WEIGHT_DECAY = declare(Key.number("optimizer.weight-decay"));

@@ -16,12 +16,16 @@ import java.util.Optional;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.DataSpec;
+import org.dunlin.protocol.run.DataSpec.ByLength;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.LossSpec.Distillation;
 import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.OptimizerSpec.Schedule;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.protocol.run.TextTemplate;
 
 /**
  * Everything that can be set, checked and resolved as far as it can be without model and data.
@@ -52,6 +56,20 @@ public final class Settings {
     return load(file.map(Layers::parse).orElse(ConfigFactory.empty()), overrides);
   }
 
+  /** The same with values for keys that neither file nor flags set. */
+  public static Settings load(
+      Optional<Path> file, Map<String, ?> otherwise, Map<String, ?> overrides) {
+    Config lower = ConfigFactory.empty();
+    for (Map.Entry<String, ?> value : otherwise.entrySet()) {
+      lower =
+          lower.withValue(
+              value.getKey(),
+              ConfigValueFactory.fromAnyRef(value.getValue(), "FlagEmbedding's defaults"));
+    }
+    Config upper = file.map(Layers::parse).orElse(ConfigFactory.empty());
+    return load(upper.withFallback(lower), overrides);
+  }
+
   /** The same settings but for some keys. */
   public Settings with(Map<String, ?> overrides) {
     return load(Layers.parse(render()), overrides);
@@ -75,8 +93,10 @@ public final class Settings {
                 : Optional.of(newFolder((String) values.get(Keys.RUN_NAME))));
     Settings settings = new Settings(values);
     layers.check(() -> settings.batch(Integer.MAX_VALUE));
+    layers.check(settings::data);
     layers.check(() -> settings.loss(Pooling.CLS));
     layers.check(() -> settings.optimizer(1));
+    Unbuilt.refuse(layers, values);
     layers.refuseWrong();
     return settings;
   }
@@ -165,9 +185,64 @@ public final class Settings {
     return get(Keys.STEPS);
   }
 
-  /** How samples become batches, with texts cut to what the encoder can hold. */
+  /**
+   * How samples become batches. A limit of tokens that nobody set is cut to what the encoder can
+   * hold; one that somebody did is refused.
+   */
   public BatchSpec batch(EncoderSpec encoder) {
+    requireFits(Keys.QUERY_TOKENS, encoder);
+    requireFits(Keys.PASSAGE_TOKENS, encoder);
     return batch(encoder.maxTokens());
+  }
+
+  private void requireFits(Key<Long> key, EncoderSpec encoder) {
+    boolean isDefault = Layers.reference().getLong(key.name()) == get(key);
+    if (get(key) > encoder.maxTokens() && !isDefault) {
+      throw Refusal.usage(
+          "%s: %d (expected: at most %d, what the model's position table holds)"
+              .formatted(key.name(), get(key), encoder.maxTokens()));
+    }
+  }
+
+  private void requireWidths(EncoderSpec encoder) {
+    for (long width : get(Keys.MRL_DIMS)) {
+      if (width > encoder.hidden()) {
+        throw Refusal.usage(
+            "loss.mrl-dims: %d (expected: at most %d, the width of the model's embeddings)"
+                .formatted(width, encoder.hidden()));
+      }
+    }
+  }
+
+  /** How files become batches and rows become texts. */
+  public DataSpec data() {
+    return new DataSpec(
+        get(Keys.SAME_DATASET),
+        int32(Keys.SMALL_THRESHOLD),
+        int32(Keys.DROP_THRESHOLD),
+        int32(Keys.MAX_ROWS),
+        get(Keys.SHUFFLE_RATIO),
+        new DataSpec.Texts(
+            get(Keys.QUERY_INSTRUCTION),
+            template(Keys.QUERY_TEMPLATE),
+            get(Keys.PASSAGE_INSTRUCTION),
+            template(Keys.PASSAGE_TEMPLATE)),
+        !get(Keys.DISTILLATION).equals("none"),
+        int32(Keys.DEVICES),
+        ByLength.valueOf(constant(get(Keys.BY_LENGTH))),
+        isCompatible());
+  }
+
+  private TextTemplate template(Key<String> key) {
+    try {
+      return new TextTemplate(get(key));
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(e.getMessage().replaceFirst("template", key.name()), e);
+    }
+  }
+
+  private boolean isCompatible() {
+    return get(Keys.COMPAT).equals("flagembedding");
   }
 
   /**
@@ -178,6 +253,7 @@ public final class Settings {
    */
   public RunSpec runSpec(ModelFolder model, long totalSteps, String dataSha256) {
     EncoderSpec read = model.encoder();
+    requireWidths(read);
     EncoderSpec encoder =
         read.withDropout(
             get(Keys.HIDDEN_DROPOUT).orElse(read.hiddenDropout()),
@@ -194,6 +270,7 @@ public final class Settings {
         encoder,
         model.weightsSha256(),
         dataSha256,
+        data(),
         batch(encoder),
         loss(pooling),
         optimizer(totalSteps));
@@ -228,15 +305,24 @@ public final class Settings {
   }
 
   private LossSpec loss(Pooling pooling) {
-    boolean mask = get(Keys.MASK_DUPLICATES) && get(Keys.COMPAT).equals("none");
-    return LossSpec.contrastive(pooling, get(Keys.NORMALIZE), get(Keys.TEMPERATURE), mask);
+    return new LossSpec(
+        pooling,
+        get(Keys.NORMALIZE),
+        get(Keys.TEMPERATURE),
+        get(Keys.MASK_DUPLICATES) && !isCompatible(),
+        switch (get(Keys.DISTILLATION)) {
+          case "kl" -> Distillation.KL_DIV;
+          case "m3" -> Distillation.M3_KD_LOSS;
+          default -> Distillation.NONE;
+        },
+        get(Keys.MRL_DIMS).stream().map(Math::toIntExact).toList());
   }
 
   private OptimizerSpec optimizer(long totalSteps) {
     long fixed = get(Keys.WARMUP_STEPS);
     return new OptimizerSpec(
         get(Keys.LEARNING_RATE),
-        Schedule.valueOf(constant(get(Keys.SCHEDULE))),
+        get(Keys.SCHEDULE).equals("linear") ? Schedule.LINEAR : Schedule.CONSTANT,
         fixed > 0 ? fixed : (long) Math.ceil(totalSteps * get(Keys.WARMUP_RATIO)),
         get(Keys.WEIGHT_DECAY),
         get(Keys.BETA1),

@@ -1,17 +1,20 @@
 package org.dunlin.conf.settings;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.SafetensorsWriter;
 import org.dunlin.data.model.Tensor;
+import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
 import org.dunlin.protocol.run.LossSpec;
@@ -93,6 +96,25 @@ class RunSpecTest {
 
     assertThat(loss.pooling()).isEqualTo(Pooling.CLS);
     assertThat(loss.maskDuplicates()).isFalse();
+  }
+
+  @Test
+  void shouldCarryTeacherAndLeadingPartsIntoTheLoss() {
+    RunSpec spec = spec(Map.of("loss.distillation", "m3", "loss.mrl-dims", List.of(2, 4)), 1);
+
+    assertThat(spec.loss().distillation()).isEqualTo(LossSpec.Distillation.M3_KD_LOSS);
+    assertThat(spec.loss().matryoshkaDims()).containsExactly(2, 4);
+    assertThat(spec.data().distillation()).isTrue();
+  }
+
+  @Test
+  void shouldRefuseWhatTheModelCannotHold() {
+    assertThatThrownBy(() -> spec(Map.of("data.passage-max-tokens", 41), 1))
+        .isInstanceOf(Refusal.class)
+        .hasMessageStartingWith("data.passage-max-tokens: 41 (expected: at most 40, what");
+    assertThatThrownBy(() -> spec(Map.of("loss.mrl-dims", 5), 1))
+        .isInstanceOf(Refusal.class)
+        .hasMessageStartingWith("loss.mrl-dims: 5 (expected: at most 4, the width");
   }
 
   private RunSpec spec(Map<String, ?> overrides, long steps) {

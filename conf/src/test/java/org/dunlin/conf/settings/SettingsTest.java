@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
 import org.junit.jupiter.api.Test;
@@ -49,6 +50,59 @@ class SettingsTest {
     assertThat(settings.batch(SHORT).tokens()).isEqualTo(9000);
     assertThat(settings.batch(SHORT).slots()).isEqualTo(32);
     assertThat(settings.batch(SHORT).sortWindowBatches()).isEqualTo(50);
+  }
+
+  @Test
+  void shouldSayHowFilesBecomeBatchesAndRowsTexts() {
+    assertThat(Settings.load(Optional.empty(), Map.of()).data()).isEqualTo(DataSpec.PLAIN);
+    DataSpec data =
+        Settings.load(
+                Optional.empty(),
+                Map.of(
+                    "data.same-dataset",
+                    true,
+                    "data.small-threshold",
+                    200,
+                    "data.drop-threshold",
+                    100,
+                    "data.query-instruction",
+                    "Find: ",
+                    "data.query-template",
+                    "{}\\n{}",
+                    "batch.by-length",
+                    "bge-m3-80gb",
+                    "batch.devices",
+                    24,
+                    "data.shuffle-ratio",
+                    0.002))
+            .data();
+    assertThat(data.texts().queryTemplate().apply("a", "b")).isEqualTo("a\nb");
+    assertThat(data.byLength()).isEqualTo(DataSpec.ByLength.BGE_M3_80GB);
+    assertThat(data.smallThreshold()).isEqualTo(200);
+    assertThat(data.devices()).isEqualTo(24);
+  }
+
+  @Test
+  void shouldRefuseTemplatesAndKeysOfSameDatasetWithoutIt() {
+    assertThatThrownBy(
+            () -> Settings.load(Optional.empty(), Map.of("data.passage-template", "{} {} {}")))
+        .hasMessageContaining("data.passage-template: '{} {} {}' (expected: two {}")
+        .hasMessageContaining("--set data.passage-template");
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("data.small-threshold", 3)))
+        .hasMessageContaining("data.small-threshold: 3")
+        .hasMessageContaining("expected: 0 without data.same-dataset");
+    assertThatThrownBy(
+            () -> Settings.load(Optional.empty(), Map.of("batch.by-length", "bge-m3-80gb")))
+        .hasMessageContaining("batch.by-length: set (expected: none without data.same-dataset");
+  }
+
+  @Test
+  void shouldRefuseWhatThisBuildWouldPassOver() {
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("model.unified", true)))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("model.unified: true (expected: false, because this build cannot");
+    assertThat(Settings.load(Optional.empty(), Map.of("precision", "fp32")).data().distillation())
+        .isFalse();
   }
 
   @Test

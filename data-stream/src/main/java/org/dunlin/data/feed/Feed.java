@@ -5,10 +5,14 @@ import java.math.RoundingMode;
 import java.util.concurrent.CompletionException;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.stream.javadsl.Source;
+import org.dunlin.data.plan.DataPlan;
 import org.dunlin.data.plan.EpochPlan;
+import org.dunlin.data.plan.Planner;
+import org.dunlin.data.plan.Sources;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.RunSpec;
 
 /**
@@ -33,9 +37,10 @@ public final class Feed {
     BatchSpec batch = spec.batch();
     return Source.lazySource(
             () -> {
-              samples.requireNegatives(batch.groupSize());
-              WindowReader reader = new WindowReader(samples, tokenizer, batch);
-              return Source.fromIterator(() -> Window.endless(spec.seed(), samples.count(), batch))
+              DataSpec data = spec.data();
+              Sources sources = plan(samples, data, batch, spec.seed()).sources();
+              WindowReader reader = new WindowReader(samples, tokenizer, batch, data);
+              return Source.fromIterator(() -> Window.endless(spec.seed(), sources, batch))
                   .mapAsync(WINDOWS_AHEAD, reader::read)
                   .mapConcat(steps -> steps)
                   .zipWithIndex()
@@ -54,33 +59,43 @@ public final class Feed {
   /**
    * How many steps a number of epochs takes.
    *
-   * <p>A batch of {@code batch.size} pairs gives {@code ceil(rows / pairs)} steps an epoch. With
+   * <p>A source with batches of so many pairs gives {@code ceil(rows / pairs)} steps an epoch. With
    * {@code batch.tokens} every epoch is planned, for which its texts are tokenized: that takes as
    * long as feeding them. A fraction of an epoch is that fraction of its steps, rounded up.
    *
    * @param epochs greater than 0
    */
   public static long steps(
-      SampleFiles samples, Tokenizer tokenizer, BatchSpec batch, long seed, double epochs) {
+      SampleFiles samples,
+      Tokenizer tokenizer,
+      BatchSpec batch,
+      DataSpec data,
+      long seed,
+      double epochs) {
     if (!(epochs > 0 && epochs <= Integer.MAX_VALUE)) {
       throw new IllegalArgumentException("train.epochs: " + epochs + " (expected: > 0)");
     }
-    samples.requireNegatives(batch.groupSize());
+    Sources sources = plan(samples, data, batch, seed).sources();
     int whole = (int) epochs;
     // In decimals: as doubles, 0.7 of 10 steps are more than 7.
     BigDecimal fraction = BigDecimal.valueOf(epochs).subtract(BigDecimal.valueOf(whole));
     if (batch.tokens() == 0) {
-      long steps = ((long) samples.count() + batch.pairs() - 1) / batch.pairs();
+      long steps = sources.batches();
       return whole * steps + share(fraction, steps);
     }
-    try (WindowReader reader = new WindowReader(samples, tokenizer, batch)) {
+    try (WindowReader reader = new WindowReader(samples, tokenizer, batch, data)) {
       long steps = 0;
       for (int epoch = 0; epoch < epochs; epoch++) {
-        long planned = plan(reader, new EpochPlan(seed, epoch, samples.count(), batch));
+        long planned = plan(reader, new EpochPlan(seed, epoch, sources, batch));
         steps += epoch < whole ? planned : share(fraction, planned);
       }
       return steps;
     }
+  }
+
+  /** What a run makes of its files, and what a person should know of it. */
+  public static DataPlan plan(SampleFiles samples, DataSpec data, BatchSpec batch, long seed) {
+    return Planner.plan(samples.files(), data, batch, seed);
   }
 
   private static long plan(WindowReader reader, EpochPlan epoch) {

@@ -31,13 +31,29 @@ record StepRows(int epoch, List<TokenizedSample> samples) {
         new StepHeader(
             step,
             epoch,
-            batch.groupSize(),
+            groupSize(),
             firstQuery,
             samples.stream().mapToLong(TokenizedSample::id).toArray(),
             samples.stream().flatMapToLong(s -> Arrays.stream(s.passageHashes())).toArray(),
             samples.stream().mapToLong(TokenizedSample::tokens).sum(),
-            slots.stream().mapToLong(StepRows::paddedTokens).sum()),
+            slots.stream().mapToLong(StepRows::paddedTokens).sum(),
+            samples.get(0).inBatchNegatives(),
+            teacherScores()),
         List.copyOf(slots));
+  }
+
+  private float[] teacherScores() {
+    float[] all = new float[samples.size() * samples.get(0).teacherScores().length];
+    for (int query = 0; query < samples.size(); query++) {
+      float[] own = samples.get(query).teacherScores();
+      System.arraycopy(own, 0, all, query * own.length, own.length);
+    }
+    return all;
+  }
+
+  /** Of all samples alike: a batch is of one source. */
+  private int groupSize() {
+    return samples.get(0).passages().length;
   }
 
   private SlotBatch slot(long step, int slot, int[] firstQuery, BatchSpec batch) {
@@ -53,7 +69,7 @@ record StepRows(int epoch, List<TokenizedSample> samples) {
         slot,
         firstQuery[slot],
         own.size(),
-        batch.groupSize(),
+        groupSize(),
         rows,
         MicroBatchCut.cut(lengths, batch.microBatchTokens(), batch.padMultiple()),
         batch.padMultiple());

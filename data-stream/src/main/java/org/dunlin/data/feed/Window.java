@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import org.dunlin.data.plan.EpochPlan;
+import org.dunlin.data.plan.Sources;
 import org.dunlin.protocol.run.BatchSpec;
 
 /**
@@ -18,9 +19,9 @@ record Window(EpochPlan plan, int number) {
    * All windows of epoch after epoch, without an end. One epoch's order is kept, or two where they
    * meet.
    */
-  static Iterator<Window> endless(long seed, int rows, BatchSpec batch) {
+  static Iterator<Window> endless(long seed, Sources sources, BatchSpec batch) {
     return new Iterator<>() {
-      private Window next = new Window(new EpochPlan(seed, 0, rows, batch), 0);
+      private Window next = new Window(new EpochPlan(seed, 0, sources, batch), 0);
 
       @Override
       public boolean hasNext() {
@@ -34,7 +35,8 @@ record Window(EpochPlan plan, int number) {
         next =
             window.number() + 1 < plan.windows()
                 ? new Window(plan, window.number() + 1)
-                : new Window(new EpochPlan(seed, Math.addExact(plan.epoch(), 1), rows, batch), 0);
+                : new Window(
+                    new EpochPlan(seed, Math.addExact(plan.epoch(), 1), sources, batch), 0);
         return window;
       }
     };

@@ -7,11 +7,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.dunlin.data.plan.EpochPlan;
-import org.dunlin.data.plan.Group;
 import org.dunlin.data.samples.Sample;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.DataSpec;
 
 /** Reads and tokenizes windows on a few threads of its own. Thread-safe; close it. */
 final class WindowReader implements AutoCloseable {
@@ -26,13 +26,15 @@ final class WindowReader implements AutoCloseable {
   private final SampleFiles samples;
   private final Tokenizer tokenizer;
   private final BatchSpec batch;
+  private final DataSpec data;
   private final ExecutorService threads;
   private volatile boolean closed;
 
-  WindowReader(SampleFiles samples, Tokenizer tokenizer, BatchSpec batch) {
+  WindowReader(SampleFiles samples, Tokenizer tokenizer, BatchSpec batch, DataSpec data) {
     this.samples = samples;
     this.tokenizer = tokenizer;
     this.batch = batch;
+    this.data = data;
     this.threads =
         Executors.newFixedThreadPool(
             Math.min(MOST_THREADS, Runtime.getRuntime().availableProcessors()),
@@ -71,8 +73,7 @@ final class WindowReader implements AutoCloseable {
         throw new CancellationException("the stream has ended");
       }
       Sample sample = samples.read(rows[place]);
-      Group group = plan.group(rows[place], sample.positives().size(), sample.negatives().size());
-      tokenized.add(TokenizedSample.of(sample, group, tokenizer, batch));
+      tokenized.add(TokenizedSample.of(sample, plan, tokenizer, batch, data));
     }
     return tokenized;
   }

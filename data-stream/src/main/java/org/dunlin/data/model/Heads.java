@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import org.dunlin.data.plan.Draws;
+import org.dunlin.data.draws.Draws;
 import org.dunlin.protocol.Refusal;
 
 /**

@@ -39,13 +39,14 @@ public final class ModelFolder implements AutoCloseable {
       Path path,
       EncoderSpec encoder,
       FolderWeights source,
+      String prefix,
       Map<Tensor, String> names,
       Optional<Heads> heads) {
     this.path = path;
     this.encoder = encoder;
     this.source = source;
     this.weights = source.file();
-    this.prefix = prefix(weights);
+    this.prefix = prefix;
     this.names = names;
     this.heads = heads;
   }
@@ -64,7 +65,9 @@ public final class ModelFolder implements AutoCloseable {
     EncoderSpec encoder = encoder(path.resolve("config.json"));
     FolderWeights weights = FolderWeights.open(path);
     try {
-      return new ModelFolder(path, encoder, weights, match(encoder, weights), Optional.empty());
+      String prefix = prefix(weights.file());
+      Map<Tensor, String> names = match(encoder, weights, prefix);
+      return new ModelFolder(path, encoder, weights, prefix, names, Optional.empty());
     } catch (Refusal e) {
       weights.file().close();
       throw e;
@@ -81,7 +84,7 @@ public final class ModelFolder implements AutoCloseable {
    */
   public ModelFolder withHeads(OptionalInt colbertDim, long seed) {
     Heads opened = Heads.open(path, encoder.hidden(), colbertDim, seed);
-    return new ModelFolder(path, encoder, source, names, Optional.of(opened));
+    return new ModelFolder(path, encoder, source, prefix, names, Optional.of(opened));
   }
 
   public Path path() {
@@ -187,9 +190,9 @@ public final class ModelFolder implements AutoCloseable {
         .orElse("");
   }
 
-  private static Map<Tensor, String> match(EncoderSpec encoder, FolderWeights source) {
+  private static Map<Tensor, String> match(
+      EncoderSpec encoder, FolderWeights source, String prefix) {
     WeightsFile weights = source.file();
-    String prefix = prefix(weights);
     List<Tensor> expected = EncoderTensors.expected(encoder);
     Map<String, Tensor> found = new LinkedHashMap<>();
     weights.tensors().forEach(tensor -> found.put(tensor.name(), tensor));

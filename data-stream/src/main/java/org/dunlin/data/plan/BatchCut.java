@@ -3,50 +3,54 @@ package org.dunlin.data.plan;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.dunlin.data.draws.Draws;
 import org.dunlin.protocol.Refusal;
-import org.dunlin.protocol.run.BatchSpec;
 
-/** Cuts a window's rows, sorted by length, into global batches. */
+/** Cuts rows of one source, sorted by length, into global batches. */
 final class BatchCut {
   private BatchCut() {}
 
   /**
-   * The batches in their order of training.
+   * The batches, from the longest rows to the shortest.
    *
-   * @param tokens real tokens of each row, its query and its group
-   * @return {@code [batches][rows]}: places in {@code tokens}, each exactly once
+   * @param places that are cut: all, or those of one source
+   * @param tokens real tokens of each place's row, its query and its group
+   * @param mostTokens of a batch; 0: any
+   * @return {@code [batches][rows]}: places, each exactly once
    */
-  static List<int[]> cut(int[] tokens, BatchSpec spec, Draws draws) {
-    int[] sorted = Lengths.descending(tokens);
+  static List<int[]> cut(int[] places, int[] tokens, RowSource source, long mostTokens) {
+    int[] lengths = Arrays.stream(places).map(place -> tokens[place]).toArray();
+    int[] sorted = Arrays.stream(Lengths.descending(lengths)).map(at -> places[at]).toArray();
     List<int[]> batches = new ArrayList<>();
     int first = 0;
     while (first < sorted.length) {
-      int end = end(sorted, first, tokens, spec);
+      int end = end(sorted, first, tokens, source, mostTokens > 0 ? mostTokens : Long.MAX_VALUE);
       batches.add(Arrays.copyOfRange(sorted, first, end));
       first = end;
     }
-    return shuffled(batches, draws);
+    return batches;
   }
 
-  private static int end(int[] sorted, int first, int[] tokens, BatchSpec spec) {
-    long most = spec.tokens() > 0 ? spec.tokens() : Long.MAX_VALUE;
+  private static int end(int[] sorted, int first, int[] tokens, RowSource source, long most) {
     int longest = tokens[sorted[first]];
     if (longest > most) {
       throw Refusal.run(
           "batch.tokens: %d is too small a budget (expected: >= %d, the tokens of one sample with its group of %d); raise it or lower data.passage-max-tokens"
-              .formatted(most, longest, spec.groupSize()));
+              .formatted(most, longest, source.groupSize()));
     }
     long sum = longest;
     int end = first + 1;
-    while (end < sorted.length && end - first < spec.pairs() && sum + tokens[sorted[end]] <= most) {
+    while (end < sorted.length
+        && end - first < source.pairs()
+        && sum + tokens[sorted[end]] <= most) {
       sum += tokens[sorted[end]];
       end++;
     }
     return end;
   }
 
-  /** Otherwise training would go from long to short, over and over. */
-  private static List<int[]> shuffled(List<int[]> batches, Draws draws) {
+  /** In a random order: otherwise training would go from long to short, over and over. */
+  static List<int[]> shuffled(List<int[]> batches, Draws draws) {
     int[] order = new int[batches.size()];
     Arrays.setAll(order, place -> place);
     draws.shuffle(order, order.length);

@@ -1,6 +1,7 @@
 package org.dunlin.data.plan;
 
 import java.util.Arrays;
+import org.dunlin.data.draws.Draws;
 
 /**
  * The passages that a query gets in an epoch: places in its lists of positives and negatives.

@@ -12,7 +12,6 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.Stream;
 import org.dunlin.data.model.Sha256;
@@ -27,27 +26,18 @@ import org.dunlin.protocol.Refusal;
  * close it.
  */
 public final class SampleFiles implements AutoCloseable {
-  private final List<Path> files;
+  private final List<SampleFile> files;
   private final List<FileChannel> channels;
-  private final int[] firstRow; // [files + 1]
   private final LineIndex index;
   private final String sha256;
-  private final Optional<String> firstWithoutNegatives;
   private final LongAdder rowsRead = new LongAdder();
 
   private SampleFiles(
-      List<Path> files,
-      List<FileChannel> channels,
-      int[] firstRow,
-      LineIndex index,
-      String sha256,
-      Optional<String> firstWithoutNegatives) {
+      List<SampleFile> files, List<FileChannel> channels, LineIndex index, String sha256) {
     this.files = files;
     this.channels = channels;
-    this.firstRow = firstRow;
     this.index = index;
     this.sha256 = sha256;
-    this.firstWithoutNegatives = firstWithoutNegatives;
   }
 
   /**
@@ -57,18 +47,19 @@ public final class SampleFiles implements AutoCloseable {
    *     by name
    */
   public static SampleFiles open(List<Path> paths) {
-    List<Path> files = new ArrayList<>();
-    paths.forEach(path -> files.addAll(filesOf(path)));
     LineIndex index = new LineIndex();
     MessageDigest digest = Sha256.digest();
     SampleScan scan = new SampleScan(index, digest);
     List<FileChannel> channels = new ArrayList<>();
-    int[] firstRow = new int[files.size() + 1];
+    List<SampleFile> files = new ArrayList<>();
     try {
-      for (int file = 0; file < files.size(); file++) {
-        channels.add(openFile(files.get(file)));
-        scanFile(scan, files.get(file), channels.get(file));
-        firstRow[file + 1] = index.rows();
+      for (Path entry : paths) {
+        for (Path file : filesOf(entry)) {
+          int firstRow = index.rows();
+          channels.add(openFile(file));
+          FileFacts facts = scanFile(scan, file, channels.get(channels.size() - 1));
+          files.add(new SampleFile(file, entry, firstRow, index.rows() - firstRow, facts));
+        }
       }
       if (index.rows() == 0) {
         throw Refusal.run(
@@ -81,10 +72,13 @@ public final class SampleFiles implements AutoCloseable {
     return new SampleFiles(
         List.copyOf(files),
         List.copyOf(channels),
-        firstRow,
         index,
-        HexFormat.of().formatHex(digest.digest()),
-        scan.firstWithoutNegatives());
+        HexFormat.of().formatHex(digest.digest()));
+  }
+
+  /** In the order of their rows. */
+  public List<SampleFile> files() {
+    return files;
   }
 
   /** Rows of all files. */
@@ -95,15 +89,6 @@ public final class SampleFiles implements AutoCloseable {
   /** SHA-256 over all files' bytes in order, lower-case hexadecimal. */
   public String sha256() {
     return sha256;
-  }
-
-  /** Refuses data that has a row without negatives, if groups of this size need some. */
-  public void requireNegatives(int groupSize) {
-    if (groupSize > 1 && firstWithoutNegatives.isPresent()) {
-      throw Refusal.run(
-          "%s: no neg (expected: at least one for data.group-size %d); add negatives or set data.group-size to 1"
-              .formatted(firstWithoutNegatives.get(), groupSize));
-    }
   }
 
   /**
@@ -134,7 +119,7 @@ public final class SampleFiles implements AutoCloseable {
     } catch (ClosedChannelException e) {
       throw new IllegalStateException("sample " + id + " was read after its files were closed", e);
     } catch (IOException e) {
-      throw Refusal.run(files.get(file) + ": cannot be read: " + e.getMessage(), e);
+      throw Refusal.run(files.get(file).path() + ": cannot be read: " + e.getMessage(), e);
     }
   }
 
@@ -153,7 +138,7 @@ public final class SampleFiles implements AutoCloseable {
     int above = files.size();
     while (above - file > 1) {
       int middle = (file + above) >>> 1;
-      if (firstRow[middle] <= row) {
+      if (files.get(middle).firstRow() <= row) {
         file = middle;
       } else {
         above = middle;
@@ -165,7 +150,7 @@ public final class SampleFiles implements AutoCloseable {
   private Refusal changed(int file, int row, String what) {
     return Refusal.run(
         "%s: changed while it was used: the row at byte %d: %s (expected: files that stay as they are)"
-            .formatted(files.get(file), index.startByte(row), what));
+            .formatted(files.get(file).path(), index.startByte(row), what));
   }
 
   private static List<Path> filesOf(Path path) {
@@ -200,9 +185,9 @@ public final class SampleFiles implements AutoCloseable {
     }
   }
 
-  private static void scanFile(SampleScan scan, Path file, FileChannel channel) {
+  private static FileFacts scanFile(SampleScan scan, Path file, FileChannel channel) {
     try {
-      scan.file(file, channel);
+      return scan.file(file, channel);
     } catch (IOException e) {
       throw Refusal.run(file + ": cannot be read: " + e.getMessage(), e);
     }

@@ -10,11 +10,15 @@ import com.fasterxml.jackson.core.json.JsonReadFeature;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Reads one line in FlagEmbedding's format: {@code query}, a string; {@code pos}, a list of at
- * least one string; {@code neg}, a list of strings that may be missing or null. Other keys are
- * passed over. Where a key comes twice the last one counts, as in Python.
+ * least one string; {@code neg}, a list of strings that may be missing or null; and, if they are
+ * there, {@code prompt}, {@code type}, {@code batch_size}, {@code train_group_size} and the
+ * teacher's {@code pos_scores} and {@code neg_scores}. Other keys are passed over. Where a key
+ * comes twice the last one counts, as in Python.
  */
 final class SampleLine {
   /** No line is longer; a line without an end would otherwise fill the memory. */
@@ -40,9 +44,7 @@ final class SampleLine {
   }
 
   static Sample parse(long id, byte[] bytes, int offset, int length) throws Fault {
-    String query = null;
-    List<String> positives = null;
-    List<String> negatives = List.of();
+    Fields row = new Fields();
     try (JsonParser json = JSON.createParser(bytes, offset, length)) {
       if (json.nextToken() != JsonToken.START_OBJECT) {
         throw new Fault(
@@ -51,14 +53,7 @@ final class SampleLine {
       while (json.nextToken() != JsonToken.END_OBJECT) {
         String key = json.currentName();
         json.nextToken();
-        switch (key) {
-          case "query" -> query = string(json, "query");
-          case "pos" -> positives = strings(json, "pos");
-          case "neg" ->
-              negatives =
-                  json.currentToken() == JsonToken.VALUE_NULL ? List.of() : strings(json, "neg");
-          default -> json.skipChildren();
-        }
+        row.take(key, json);
       }
       if (json.nextToken() != null) {
         throw new Fault("goes on after its JSON object (expected: one object a line)");
@@ -68,16 +63,86 @@ final class SampleLine {
     } catch (IOException e) {
       throw new Fault("is not JSON in UTF-8: " + e.getMessage());
     }
-    if (query == null) {
+    if (row.query == null) {
       throw new Fault("lacks query (expected: a string)");
     }
-    if (positives == null) {
+    if (row.positives == null) {
       throw new Fault("lacks pos (expected: a list of strings)");
     }
-    if (positives.isEmpty()) {
+    if (row.positives.isEmpty()) {
       throw new Fault("pos is empty (expected: at least one string)");
     }
-    return new Sample(id, query, positives, negatives);
+    return row.sample(id);
+  }
+
+  /** The keys that were found so far. */
+  private static final class Fields {
+    private String query;
+    private List<String> positives;
+    private List<String> negatives = List.of();
+    private List<Double> positiveScores = List.of();
+    private List<Double> negativeScores = List.of();
+    private Optional<String> prompt = Optional.empty();
+    private Optional<String> type = Optional.empty();
+    private OptionalInt batchSize = OptionalInt.empty();
+    private OptionalInt groupSize = OptionalInt.empty();
+
+    void take(String key, JsonParser json) throws IOException, Fault {
+      boolean absent = json.currentToken() == JsonToken.VALUE_NULL;
+      switch (key) {
+        case "query" -> query = string(json, key);
+        case "pos" -> positives = strings(json, key);
+        case "neg" -> negatives = absent ? List.of() : strings(json, key);
+        case "pos_scores" -> positiveScores = numbers(json);
+        case "neg_scores" -> negativeScores = numbers(json);
+        case "prompt" -> prompt = absent ? Optional.empty() : Optional.of(string(json, key));
+        case "type" -> type = absent ? Optional.empty() : Optional.of(string(json, key));
+        case "batch_size" -> batchSize = absent ? OptionalInt.empty() : count(json, key);
+        case "train_group_size" -> groupSize = absent ? OptionalInt.empty() : count(json, key);
+        default -> json.skipChildren();
+      }
+    }
+
+    Sample sample(long id) {
+      return new Sample(
+          id,
+          query,
+          positives,
+          negatives,
+          positiveScores,
+          negativeScores,
+          prompt,
+          type,
+          batchSize,
+          groupSize);
+    }
+  }
+
+  private static OptionalInt count(JsonParser json, String key) throws IOException, Fault {
+    if (json.currentToken() != JsonToken.VALUE_NUMBER_INT
+        || !(json.getNumberValue() instanceof Integer value)
+        || value < 1) {
+      throw new Fault(key + " is " + json.getText() + " (expected: a whole number from 1)");
+    }
+    return OptionalInt.of(value);
+  }
+
+  /**
+   * Scores; whether they fit their texts is nobody's business until a run distils. What is no list
+   * counts as none, what is no number as NaN.
+   */
+  private static List<Double> numbers(JsonParser json) throws IOException {
+    if (json.currentToken() != JsonToken.START_ARRAY) {
+      json.skipChildren();
+      return List.of();
+    }
+    List<Double> numbers = new ArrayList<>();
+    while (json.nextToken() != JsonToken.END_ARRAY) {
+      boolean number = json.currentToken().isNumeric();
+      numbers.add(number ? json.getDoubleValue() : Double.NaN);
+      json.skipChildren();
+    }
+    return numbers;
   }
 
   private static String string(JsonParser json, String key) throws IOException, Fault {

@@ -6,7 +6,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
-import java.util.Optional;
 import org.dunlin.protocol.Refusal;
 
 /**
@@ -21,19 +20,16 @@ final class SampleScan {
   private final ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
   private byte[] line = new byte[1 << 16];
   private int lineBytes;
-  private Optional<String> firstWithoutNegatives = Optional.empty();
+  private FileFacts.Scan facts = new FileFacts.Scan();
 
   SampleScan(LineIndex index, MessageDigest digest) {
     this.index = index;
     this.digest = digest;
   }
 
-  /** File and line of the first row that has no negatives. */
-  Optional<String> firstWithoutNegatives() {
-    return firstWithoutNegatives;
-  }
-
-  void file(Path file, FileChannel channel) throws IOException {
+  /** Reads a file to its end; gives what its rows have in common. */
+  FileFacts file(Path file, FileChannel channel) throws IOException {
+    facts = new FileFacts.Scan();
     long start = 0;
     long number = 1;
     while (channel.read(buffer.clear()) >= 0) {
@@ -54,6 +50,7 @@ final class SampleScan {
     }
     row(file, number, start);
     lineBytes = 0;
+    return facts.facts();
   }
 
   private void append(Path file, long number, byte[] bytes, int from, int length) {
@@ -78,10 +75,7 @@ final class SampleScan {
           "%s: line %d: more than %d rows in all files".formatted(file, number, index.rows()));
     }
     try {
-      Sample sample = SampleLine.parse(index.rows(), line, 0, lineBytes);
-      if (sample.negatives().isEmpty() && firstWithoutNegatives.isEmpty()) {
-        firstWithoutNegatives = Optional.of(file + ": line " + number);
-      }
+      facts.add(number, SampleLine.parse(index.rows(), line, 0, lineBytes));
     } catch (SampleLine.Fault e) {
       throw Refusal.run("%s: line %d: %s".formatted(file, number, e.getMessage()), e);
     }

@@ -6,9 +6,11 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.stream.Stream;
 import org.dunlin.protocol.Refusal;
 
 /**
@@ -29,6 +31,9 @@ public final class Tokenizer implements AutoCloseable {
   private final ReadWriteLock life = new ReentrantReadWriteLock();
   private final int leading;
   private final int trailing;
+  private final long[] pairLeading;
+  private final long[] pairMiddle;
+  private final long[] pairTrailing;
   private boolean closed;
 
   private Tokenizer(HuggingFaceTokenizer tokenizer) {
@@ -37,6 +42,15 @@ public final class Tokenizer implements AutoCloseable {
     long[] special = tokenizer.encode("a", true, false).getSpecialTokenMask();
     this.leading = run(special, 0, 1);
     this.trailing = leading == special.length ? 0 : run(special, special.length - 1, -1);
+    Encoding pair = tokenizer.encode("a", "a", true, false);
+    long[] marks = pair.getSpecialTokenMask();
+    long[] ids = pair.getIds();
+    int text = Math.toIntExact(Arrays.stream(marks).filter(mark -> mark == 0).count() / 2);
+    int first = run(marks, 0, 1);
+    int last = marks.length - run(marks, marks.length - 1, -1);
+    this.pairLeading = Arrays.copyOf(ids, first);
+    this.pairMiddle = Arrays.copyOfRange(ids, first + text, last - text);
+    this.pairTrailing = Arrays.copyOfRange(ids, last, ids.length);
   }
 
   /** Opens {@code tokenizer.json} of a folder; what cannot be read is a {@link Refusal}. */
@@ -69,7 +83,7 @@ public final class Tokenizer implements AutoCloseable {
       throw new IllegalArgumentException(
           "maxTokens: %d (expected: >= %d)".formatted(maxTokens, leading + trailing));
     }
-    long[] ids = ids(wellFormed(text));
+    long[] ids = ids(wellFormed(text), true);
     int kept = Math.min(ids.length, maxTokens);
     int[] cut = new int[kept];
     for (int at = 0; at < kept; at++) {
@@ -77,6 +91,34 @@ public final class Tokenizer implements AutoCloseable {
       cut[at] = (int) (fromEnd <= trailing ? ids[ids.length - fromEnd] : ids[at]);
     }
     return cut;
+  }
+
+  /**
+   * The ids of a pair, as a reranker takes it. An empty second text is none, as in transformers.
+   *
+   * @param maxTokens of both with the special ones
+   */
+  public int[] encodePair(String first, String second, int maxTokens, PairCut cut) {
+    if (second.isEmpty()) {
+      return encode(first, maxTokens);
+    }
+    int most = maxTokens - pairLeading.length - pairMiddle.length - pairTrailing.length;
+    if (most < 0) {
+      throw new IllegalArgumentException(
+          "maxTokens: %d (expected: >= %d)".formatted(maxTokens, maxTokens - most));
+    }
+    long[] one = ids(wellFormed(first), false);
+    long[] two = ids(wellFormed(second), false);
+    int kept = cut.first(one.length, two.length, most);
+    return Stream.of(
+            pairLeading,
+            Arrays.copyOf(one, kept),
+            pairMiddle,
+            Arrays.copyOf(two, Math.min(two.length, most - kept)),
+            pairTrailing)
+        .flatMapToLong(Arrays::stream)
+        .mapToInt(Math::toIntExact)
+        .toArray();
   }
 
   @Override
@@ -90,13 +132,13 @@ public final class Tokenizer implements AutoCloseable {
     }
   }
 
-  private long[] ids(String text) {
+  private long[] ids(String text, boolean special) {
     life.readLock().lock();
     try {
       if (closed) {
         throw new IllegalStateException("a text was encoded after its tokenizer was closed");
       }
-      Encoding encoding = tokenizer.encode(text, true, false);
+      Encoding encoding = tokenizer.encode(text, special, false);
       return encoding.getIds();
     } finally {
       life.readLock().unlock();

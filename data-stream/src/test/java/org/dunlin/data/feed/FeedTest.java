@@ -25,6 +25,7 @@ import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
 import org.dunlin.protocol.run.LossSpec;
@@ -70,7 +71,7 @@ class FeedTest {
   @Test
   void shouldUseEveryRowOnceAnEpoch() throws Exception {
     for (BatchSpec batch : List.of(FIXED, BUDGET)) {
-      long steps = Feed.steps(samples, tokenizer, batch, 9, 2);
+      long steps = Feed.steps(samples, tokenizer, batch, DataSpec.PLAIN, 9, 2);
       List<StepBatch> stream = collect(run(9, steps, batch));
       assertThat(stream).hasSize((int) steps);
       Map<Integer, List<Long>> used = new HashMap<>();
@@ -156,20 +157,23 @@ class FeedTest {
   @Test
   void shouldCountStepsOfFractionsOfAnEpoch() {
     long whole = 26; // ceil(203 / 8)
-    assertThat(Feed.steps(samples, tokenizer, FIXED, 1, 1)).isEqualTo(whole);
-    assertThat(Feed.steps(samples, tokenizer, FIXED, 1, 2.5)).isEqualTo(2 * whole + 13);
-    assertThat(Feed.steps(samples, tokenizer, FIXED, 1, 0.1)).isEqualTo(3);
-    assertThat(Feed.steps(samples, tokenizer, FIXED, 1, 1e-9)).isEqualTo(1);
-    long budget = Feed.steps(samples, tokenizer, BUDGET, 1, 1);
-    assertThat(Feed.steps(samples, tokenizer, BUDGET, 1, 0.5)).isEqualTo((budget + 1) / 2);
-    assertThatThrownBy(() -> Feed.steps(samples, tokenizer, FIXED, 1, 0))
+    assertThat(Feed.steps(samples, tokenizer, FIXED, DataSpec.PLAIN, 1, 1)).isEqualTo(whole);
+    assertThat(Feed.steps(samples, tokenizer, FIXED, DataSpec.PLAIN, 1, 2.5))
+        .isEqualTo(2 * whole + 13);
+    assertThat(Feed.steps(samples, tokenizer, FIXED, DataSpec.PLAIN, 1, 0.1)).isEqualTo(3);
+    assertThat(Feed.steps(samples, tokenizer, FIXED, DataSpec.PLAIN, 1, 1e-9)).isEqualTo(1);
+    long budget = Feed.steps(samples, tokenizer, BUDGET, DataSpec.PLAIN, 1, 1);
+    assertThat(Feed.steps(samples, tokenizer, BUDGET, DataSpec.PLAIN, 1, 0.5))
+        .isEqualTo((budget + 1) / 2);
+    assertThatThrownBy(() -> Feed.steps(samples, tokenizer, FIXED, DataSpec.PLAIN, 1, 0))
         .isInstanceOf(IllegalArgumentException.class);
   }
 
   @Test
   void shouldFailTheStreamWithWhatAPersonMustMend() throws Exception {
     assertFails(samples, batch(16, 20, 3, 5), "batch.tokens: 20 is too small a budget");
-    assertThatThrownBy(() -> Feed.steps(samples, tokenizer, batch(16, 20, 3, 5), 1, 1))
+    assertThatThrownBy(
+            () -> Feed.steps(samples, tokenizer, batch(16, 20, 3, 5), DataSpec.PLAIN, 1, 1))
         .isInstanceOf(Refusal.class);
     assertFails(
         samples, new BatchSpec(8, 0, 3, 8, 20, 5, 24, 48, 1), "micro-batch.tokens: 20 (expected");

@@ -62,6 +62,6 @@ class GroupTest {
   }
 
   private static EpochPlan plan(long seed, int epoch, int groupSize) {
-    return new EpochPlan(seed, epoch, 8, new BatchSpec(8, 0, groupSize, 8, 64, 1, 8, 8, 1));
+    return new EpochPlan(seed, epoch, 10_000, new BatchSpec(8, 0, groupSize, 8, 64, 1, 8, 8, 1));
   }
 }

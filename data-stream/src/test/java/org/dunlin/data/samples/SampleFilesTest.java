@@ -56,9 +56,7 @@ class SampleFilesTest {
         write("a.jsonl", GOOD + "\n\n{\"pos\":[\"p\"],\"query\":\"\",\"neg\":null,\"s\":[NaN]}");
     try (SampleFiles samples = SampleFiles.open(List.of(file))) {
       assertThat(samples.read(1).negatives()).isEmpty();
-      samples.requireNegatives(1);
-      assertRefusal(() -> samples.requireNegatives(2), Refusal.Kind.RUN)
-          .hasMessageStartingWith(file + ": line 3: no neg (expected: at least one");
+      assertThat(samples.files().get(0).facts().lineWithoutNegatives()).hasValue(3L);
     }
   }
 
@@ -78,6 +76,10 @@ class SampleFilesTest {
         "{\"query\": \"q\", \"pos\": []} | line 2: pos is empty (expected: at least one string)",
         "{\"query\": \"q\", \"pos\": [\"p\", null]} | line 2: pos[1] is null (expected: a string)",
         "{\"query\": \"q\", \"pos\": [\"p\"], \"neg\": {}} | line 2: neg is an object (expected: a list",
+        "{\"query\": \"q\", \"pos\": [\"p\"], \"prompt\": 7} | line 2: prompt is a number (expected: a string)",
+        "{\"query\": \"q\", \"pos\": [\"p\"], \"type\": []} | line 2: type is a list (expected: a string)",
+        "{\"query\": \"q\", \"pos\": [\"p\"], \"batch_size\": 0} | line 2: batch_size is 0 (expected: a whole number from 1)",
+        "{\"query\": \"q\", \"pos\": [\"p\"], \"train_group_size\": 2.5} | line 2: train_group_size is 2.5 (expected: a whole",
       })
   void shouldSayWhatIsWrongWithALine(String line, String sentence) throws Exception {
     Path file = write("a.jsonl", GOOD + "\n" + line + "\n" + GOOD);
@@ -120,7 +122,7 @@ class SampleFilesTest {
   }
 
   private static String row(String query) {
-    return "{\"prompt\": {\"a\": [1]}, \"query\": \"%s\", \"pos\": [\"p1\", \"p2\"], \"neg\": [\"n\"]}"
+    return "{\"meta\": {\"a\": [1]}, \"query\": \"%s\", \"pos\": [\"p1\", \"p2\"], \"neg\": [\"n\"]}"
         .formatted(query);
   }
 

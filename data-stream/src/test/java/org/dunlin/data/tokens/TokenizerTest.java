@@ -35,6 +35,39 @@ class TokenizerTest {
   }
 
   @Test
+  void shouldGiveTheReferencesIdsOfPairs() throws Exception {
+    JsonNode parity = JSON.readTree(FIXTURES.resolve("tokenizer_parity.json").toFile());
+    assertThat(parity.path("pairs").size()).isGreaterThan(3);
+    try (Tokenizer tokenizer = Tokenizer.open(FIXTURES.resolve("model"))) {
+      for (JsonNode pair : parity.path("pairs")) {
+        assertPair(tokenizer, pair);
+      }
+    }
+  }
+
+  /**
+   * precompiled/ was made by make.py beside it with tokenizers' own SentencePiece normaliser, as
+   * XLM-RoBERTa's tokenizer has it; its ids are Python's.
+   */
+  @Test
+  void shouldGiveEqualIdsWithAPrecompiledNormaliser() throws Exception {
+    Path precompiled = Path.of("src/test/resources/tokens/precompiled");
+    JsonNode parity = JSON.readTree(precompiled.resolve("ids.json").toFile());
+    assertThat(
+            JSON.readTree(precompiled.resolve("tokenizer.json").toFile()).findValuesAsText("type"))
+        .contains("Precompiled");
+    assertThat(parity.path("texts").size()).isGreaterThan(100);
+    try (Tokenizer tokenizer = Tokenizer.open(precompiled)) {
+      for (JsonNode text : parity.path("texts")) {
+        assertReference(tokenizer, text);
+      }
+      for (JsonNode pair : parity.path("pairs")) {
+        assertPair(tokenizer, pair);
+      }
+    }
+  }
+
+  @Test
   void shouldIgnoreTruncationAndPaddingOfTheFile() throws Exception {
     JsonNode parity = JSON.readTree(FIXTURES.resolve("tokenizer_parity.json").toFile());
     ObjectNode file = (ObjectNode) JSON.readTree(FIXTURES.resolve("model/tokenizer.json").toFile());
@@ -96,6 +129,22 @@ class TokenizerTest {
     tokenizer.close();
     tokenizer.close();
     assertThatThrownBy(() -> tokenizer.encode("a", 8)).isInstanceOf(IllegalStateException.class);
+  }
+
+  private static void assertPair(Tokenizer tokenizer, JsonNode pair) {
+    String a = pair.path("a").asText();
+    String b = pair.path("b").asText();
+    for (PairCut cut : PairCut.values()) {
+      assertThat(tokenizer.encodePair(a, b, NO_LIMIT, cut))
+          .as(a + " | " + b)
+          .isEqualTo(ids(pair.path("ids")));
+      JsonNode cutIds = pair.path("ids_max16_" + cut.name().toLowerCase(java.util.Locale.ROOT));
+      if (cutIds.isArray()) {
+        assertThat(tokenizer.encodePair(a, b, 16, cut))
+            .as(cut + ": " + a + " | " + b)
+            .isEqualTo(ids(cutIds));
+      }
+    }
   }
 
   private static void assertReference(Tokenizer tokenizer, JsonNode text) {

@@ -9,6 +9,7 @@ package org.dunlin.protocol.run;
  * @param encoder the architecture
  * @param weightsSha256 of the initial weights, hexadecimal
  * @param dataSha256 of the training data, hexadecimal
+ * @param data how files become sources and rows become texts
  * @param batch how samples become batches
  * @param loss how embeddings become a loss
  * @param optimizer how gradients become updates
@@ -20,6 +21,7 @@ public record RunSpec(
     EncoderSpec encoder,
     String weightsSha256,
     String dataSha256,
+    DataSpec data,
     BatchSpec batch,
     LossSpec loss,
     OptimizerSpec optimizer) {
@@ -29,5 +31,29 @@ public record RunSpec(
     int most = encoder.maxTokens();
     Check.within("data.query-max-tokens", batch.queryMaxTokens(), 2, most);
     Check.within("data.passage-max-tokens", batch.passageMaxTokens(), 2, most);
+  }
+
+  /** A run on plain data: every row of every file as it is. */
+  public RunSpec(
+      String name,
+      long seed,
+      long steps,
+      EncoderSpec encoder,
+      String weightsSha256,
+      String dataSha256,
+      BatchSpec batch,
+      LossSpec loss,
+      OptimizerSpec optimizer) {
+    this(
+        name,
+        seed,
+        steps,
+        encoder,
+        weightsSha256,
+        dataSha256,
+        DataSpec.PLAIN,
+        batch,
+        loss,
+        optimizer);
   }
 }

@@ -18,6 +18,7 @@ final class RunSpecCodec {
         .setEncoder(write(spec.encoder()))
         .setWeightsSha256(spec.weightsSha256())
         .setDataSha256(spec.dataSha256())
+        .setData(DataSpecCodec.write(spec.data()))
         .setBatch(write(spec.batch()))
         .setLoss(write(spec.loss()))
         .setOptimizer(write(spec.optimizer()))
@@ -32,6 +33,7 @@ final class RunSpecCodec {
         read(wire.getEncoder()),
         wire.getWeightsSha256(),
         wire.getDataSha256(),
+        DataSpecCodec.read(wire.getData()),
         read(wire.getBatch()),
         read(wire.getLoss()),
         read(wire.getOptimizer()));

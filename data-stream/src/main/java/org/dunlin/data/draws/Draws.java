@@ -1,4 +1,4 @@
-package org.dunlin.data.plan;
+package org.dunlin.data.draws;
 
 /**
  * Random numbers of one decision: splitmix64 (Steele, Lea, Flood 2014), started from a key that
