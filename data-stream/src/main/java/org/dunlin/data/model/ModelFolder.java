@@ -11,6 +11,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.Stream;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
@@ -18,8 +20,8 @@ import org.dunlin.protocol.run.LossSpec.Pooling;
 
 /**
  * A Hugging Face model folder with a BERT or XLM-RoBERTa encoder: {@code config.json}, {@code
- * model.safetensors}, {@code tokenizer.json}. All of it is checked on opening. Thread-safe; close
- * it.
+ * model.safetensors} or {@code pytorch_model.bin}, {@code tokenizer.json}. All of it is checked on
+ * opening. Thread-safe; close it.
  */
 public final class ModelFolder implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -27,21 +29,23 @@ public final class ModelFolder implements AutoCloseable {
 
   private final Path path;
   private final EncoderSpec encoder;
-  private final SafetensorsFile weights;
-  private final String prefix;
+  private final FolderWeights source;
+  private final WeightsFile weights;
   private final Map<Tensor, String> names;
+  private final Optional<Heads> heads;
 
   private ModelFolder(
       Path path,
       EncoderSpec encoder,
-      SafetensorsFile weights,
-      String prefix,
-      Map<Tensor, String> names) {
+      FolderWeights source,
+      Map<Tensor, String> names,
+      Optional<Heads> heads) {
     this.path = path;
     this.encoder = encoder;
-    this.weights = weights;
-    this.prefix = prefix;
+    this.source = source;
+    this.weights = source.file();
     this.names = names;
+    this.heads = heads;
   }
 
   /** Opens a folder; what is missing or does not fit is a {@link Refusal}. */
@@ -49,21 +53,33 @@ public final class ModelFolder implements AutoCloseable {
     if (!Files.isDirectory(path)) {
       throw Refusal.usage(path + ": no such folder (expected: a Hugging Face model folder)");
     }
-    for (String file : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+    for (String file : List.of("config.json", "tokenizer.json")) {
       if (!Files.isReadable(path.resolve(file))) {
         throw Refusal.usage(
             path + ": has no readable " + file + " (expected: a Hugging Face model folder)");
       }
     }
     EncoderSpec encoder = encoder(path.resolve("config.json"));
-    SafetensorsFile weights = SafetensorsFile.open(path.resolve("model.safetensors"));
+    FolderWeights weights = FolderWeights.open(path);
     try {
-      String prefix = prefix(weights);
-      return new ModelFolder(path, encoder, weights, prefix, match(path, encoder, weights, prefix));
+      return new ModelFolder(path, encoder, weights, match(encoder, weights), Optional.empty());
     } catch (Refusal e) {
-      weights.close();
+      weights.file().close();
       throw e;
     }
+  }
+
+  /**
+   * The same folder with a sparse and a multi-vector head, for a unified run. Close it instead of
+   * this one.
+   *
+   * @param colbertDim width of a token's vector; absent: what the head's file has, else the hidden
+   *     size
+   * @param seed of the run: a folder without both head files gets fresh ones drawn from it
+   */
+  public ModelFolder withHeads(OptionalInt colbertDim, long seed) {
+    Heads opened = Heads.open(path, encoder.hidden(), colbertDim, seed);
+    return new ModelFolder(path, encoder, source, names, Optional.of(opened));
   }
 
   public Path path() {
@@ -74,22 +90,39 @@ public final class ModelFolder implements AutoCloseable {
     return encoder;
   }
 
-  /** SHA-256 of the weights' file. */
-  public String weightsSha256() {
-    try {
-      return Sha256.of(path.resolve("model.safetensors"));
-    } catch (IOException e) {
-      throw Refusal.run(path + ": model.safetensors cannot be read: " + e.getMessage(), e);
-    }
+  /** Ids of the tokens that stand for no word. */
+  public SpecialIds specialIds() {
+    return SpecialIds.of(path, encoder.family());
   }
 
-  /** The tensors that training needs, in the order of {@link EncoderTensors#expected}. */
+  /** SHA-256 of the weights' file. */
+  public String weightsSha256() {
+    return source.sha256();
+  }
+
+  /** Width of a token's vector; absent without heads. */
+  public OptionalInt colbertDim() {
+    return heads.map(present -> OptionalInt.of(present.colbertDim())).orElse(OptionalInt.empty());
+  }
+
+  /** Where the heads come from, in a sentence; absent without heads. */
+  public Optional<String> headsOrigin() {
+    return heads.map(Heads::origin);
+  }
+
+  /** The tensors that training needs: those of {@link EncoderTensors#expected}, then the heads'. */
   public List<Tensor> tensors() {
-    return List.copyOf(names.keySet());
+    return Stream.concat(names.keySet().stream(), headTensors().stream()).toList();
+  }
+
+  /** The heads' tensors; none without heads. */
+  List<Tensor> headTensors() {
+    return heads.map(Heads::tensors).orElse(List.of());
   }
 
   /** Tensors of the file that no loss uses and that a trained model keeps: the poolers. */
   public List<Tensor> carried() {
+    String prefix = prefix(weights);
     return weights.tensors().stream()
         .filter(stored -> stored.name().startsWith(prefix + "pooler."))
         .map(stored -> new Tensor(stored.name().substring(prefix.length()), stored.shape()))
@@ -98,7 +131,12 @@ public final class ModelFolder implements AutoCloseable {
 
   /** Reads values of one of {@link #tensors} or {@link #carried} as float32. */
   public void read(Tensor tensor, long firstElement, FloatBuffer into) {
-    weights.read(names.getOrDefault(tensor, prefix + tensor.name()), firstElement, into);
+    if (headTensors().contains(tensor)) {
+      heads.orElseThrow().read(tensor, firstElement, into);
+    } else {
+      String stored = names.getOrDefault(tensor, prefix(weights) + tensor.name());
+      weights.read(stored, firstElement, into);
+    }
   }
 
   /** The pooling that sentence-transformers' files ask for, if there are any. */
@@ -139,18 +177,20 @@ public final class ModelFolder implements AutoCloseable {
   @Override
   public void close() {
     weights.close();
+    heads.ifPresent(Heads::close);
   }
 
-  private static String prefix(SafetensorsFile weights) {
+  private static String prefix(WeightsFile weights) {
     return PREFIXES.stream()
         .filter(prefix -> weights.contains(prefix + EncoderTensors.WORD_EMBEDDINGS))
         .findFirst()
         .orElse("");
   }
 
-  private static Map<Tensor, String> match(
-      Path path, EncoderSpec encoder, SafetensorsFile weights, String prefix) {
+  private static Map<Tensor, String> match(EncoderSpec encoder, FolderWeights source) {
+    WeightsFile weights = source.file();
     List<Tensor> expected = EncoderTensors.expected(encoder);
+    String prefix = prefix(weights);
     Map<String, Tensor> found = new LinkedHashMap<>();
     weights.tensors().forEach(tensor -> found.put(tensor.name(), tensor));
     Map<Tensor, String> names = new LinkedHashMap<>();
@@ -160,7 +200,7 @@ public final class ModelFolder implements AutoCloseable {
         throw Refusal.run(
             "%s: tensor %s: found %s (expected: shape %s, from config.json)"
                 .formatted(
-                    path.resolve("model.safetensors"),
+                    source.path(),
                     prefix + tensor.name(),
                     stored == null ? "none" : "shape " + stored.shape(),
                     tensor.shape()));

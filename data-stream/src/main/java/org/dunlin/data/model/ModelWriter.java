@@ -2,6 +2,7 @@ package org.dunlin.data.model;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -10,13 +11,16 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.dunlin.protocol.run.LossSpec;
 
 /**
  * Writes a trained model as a Hugging Face folder that transformers and sentence-transformers load:
- * the source's configuration and tokenizer, new weights, and the pooling that was trained with.
+ * the source's configuration and tokenizer, new weights, and the pooling that was trained with. A
+ * unified run's heads are written as FlagEmbedding reads them.
  *
  * <p>Everything is written beside the target under a temporary name and renamed at the end: the
  * target is whole or does not exist. Not thread-safe; close it, which removes what was not
@@ -38,6 +42,7 @@ public final class ModelWriter implements AutoCloseable {
   private final Path target;
   private final Path partial;
   private final SafetensorsWriter weights;
+  private final Map<Tensor, FloatBuffer> heads = new LinkedHashMap<>();
 
   /**
    * Begins a folder.
@@ -54,12 +59,23 @@ public final class ModelWriter implements AutoCloseable {
     delete(partial);
     Files.createDirectory(partial);
     List<Tensor> tensors = new ArrayList<>(source.tensors());
+    tensors.removeAll(source.headTensors());
+    source
+        .headTensors()
+        .forEach(head -> heads.put(head, FloatBuffer.allocate((int) head.elements())));
     tensors.addAll(source.carried());
     this.weights = new SafetensorsWriter(partial.resolve("model.safetensors"), tensors);
   }
 
   /** Writes values of a trained tensor: little-endian float32, row-major. */
   public void put(String tensor, long firstElement, ByteBuffer values) {
+    for (Map.Entry<Tensor, FloatBuffer> head : heads.entrySet()) {
+      if (head.getKey().name().equals(tensor)) {
+        FloatBuffer floats = values.duplicate().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+        head.getValue().put((int) firstElement, floats, 0, floats.remaining());
+        return;
+      }
+    }
     weights.put(tensor, firstElement, values);
   }
 
@@ -72,6 +88,8 @@ public final class ModelWriter implements AutoCloseable {
     carry();
     weights.finish();
     weights.close();
+    writeHead(Heads.COLBERT, Heads.COLBERT_FILE);
+    writeHead(Heads.SPARSE, Heads.SPARSE_FILE);
     for (String name : COPIED) {
       Path file = source.path().resolve(name);
       if (Files.isRegularFile(file)) {
@@ -88,6 +106,21 @@ public final class ModelWriter implements AutoCloseable {
     Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
     makeDurable(target.toAbsolutePath().getParent());
     return sha256;
+  }
+
+  /** Each head in a file of its own, as FlagEmbedding looks for them. */
+  private void writeHead(String head, String file) throws IOException {
+    Map<Tensor, FloatBuffer> own = new LinkedHashMap<>();
+    heads.forEach(
+        (tensor, values) -> {
+          if (tensor.name().startsWith(head + ".")) {
+            String name = tensor.name().substring(head.length() + 1);
+            own.put(new Tensor(name, tensor.shape()), values);
+          }
+        });
+    if (!own.isEmpty()) {
+      TorchWriter.write(partial.resolve(file), own);
+    }
   }
 
   private void carry() {

@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
-import java.nio.ShortBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
@@ -26,24 +25,11 @@ import org.dunlin.protocol.Refusal;
  * A safetensors file, read where it lies: an 8-byte length, a JSON header, then the values. Files
  * and tensors may be of any size; only the part that is asked for is mapped. Thread-safe; close it.
  */
-public final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements WeightsFile {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final long MAX_HEADER_BYTES = 100L << 20;
 
-  /** How a value is stored. */
-  enum Type {
-    F32(4),
-    F16(2),
-    BF16(2);
-
-    private final int bytes;
-
-    Type(int bytes) {
-      this.bytes = bytes;
-    }
-  }
-
-  private record Entry(Tensor tensor, Type type, long from, long to) {}
+  private record Entry(Tensor tensor, FloatType type, long from, long to) {}
 
   private final Path path;
   private final FileChannel channel;
@@ -73,16 +59,17 @@ public final class SafetensorsFile implements AutoCloseable {
     }
   }
 
-  /** All floating-point tensors, in the order of their values in the file. */
+  @Override
   public Collection<Tensor> tensors() {
     return Collections.unmodifiableList(entries.values().stream().map(Entry::tensor).toList());
   }
 
+  @Override
   public boolean contains(String name) {
     return entries.containsKey(name);
   }
 
-  /** Reads values as float32, row-major from {@code firstElement}, until the buffer is full. */
+  @Override
   public void read(String name, long firstElement, FloatBuffer into) {
     Entry entry = entries.get(name);
     if (entry == null || firstElement + into.remaining() > entry.tensor().elements()) {
@@ -90,24 +77,12 @@ public final class SafetensorsFile implements AutoCloseable {
           "%s: %s has no elements %d to %d"
               .formatted(path, name, firstElement, firstElement + into.remaining()));
     }
-    long at = entry.from() + firstElement * entry.type().bytes;
-    long bytes = (long) into.remaining() * entry.type().bytes;
+    long at = entry.from() + firstElement * entry.type().bytes();
+    long bytes = (long) into.remaining() * entry.type().bytes();
     try {
       ByteBuffer mapped =
           channel.map(FileChannel.MapMode.READ_ONLY, at, bytes).order(ByteOrder.LITTLE_ENDIAN);
-      switch (entry.type()) {
-        case F32 -> into.put(mapped.asFloatBuffer());
-        case F16 -> {
-          for (ShortBuffer half = mapped.asShortBuffer(); half.hasRemaining(); ) {
-            into.put(Float.float16ToFloat(half.get()));
-          }
-        }
-        case BF16 -> {
-          for (ShortBuffer half = mapped.asShortBuffer(); half.hasRemaining(); ) {
-            into.put(Float.intBitsToFloat(half.get() << 16));
-          }
-        }
-      }
+      entry.type().copy(mapped, into);
     } catch (IOException e) {
       throw Refusal.run(path + ": " + name + " cannot be read: " + e.getMessage(), e);
     }
@@ -168,18 +143,20 @@ public final class SafetensorsFile implements AutoCloseable {
           "%s lies at bytes %d to %d of a file of %d; it is cut short"
               .formatted(name, from, to, size));
     }
-    Type type;
+    FloatType type;
     switch (dtype) {
-      case "F32" -> type = Type.F32;
-      case "F16" -> type = Type.F16;
-      case "BF16" -> type = Type.BF16;
+      case "F64" -> type = FloatType.F64;
+      case "F32" -> type = FloatType.F32;
+      case "F16" -> type = FloatType.F16;
+      case "BF16" -> type = FloatType.BF16;
       case "I64", "I32", "I16", "I8", "U8", "BOOL" -> {
         return java.util.Optional.empty();
       }
-      default -> throw refused(name + " has dtype '" + dtype + "' (expected: F32, F16 or BF16)");
+      default ->
+          throw refused(name + " has dtype '" + dtype + "' (expected: F64, F32, F16 or BF16)");
     }
     Tensor tensor = new Tensor(name, shape);
-    if (shape.contains(-1L) || tensor.elements() * type.bytes != to - from) {
+    if (shape.contains(-1L) || tensor.elements() * type.bytes() != to - from) {
       throw refused("%s has shape %s of %s but %d bytes".formatted(name, shape, dtype, to - from));
     }
     return java.util.Optional.of(new Entry(tensor, type, from, to));

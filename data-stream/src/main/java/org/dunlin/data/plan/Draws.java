@@ -5,12 +5,16 @@ package org.dunlin.data.plan;
  * names the decision. Another decision has another key, so none depends on how many numbers an
  * earlier one took. Belongs to one thread.
  */
-final class Draws {
+public final class Draws {
   /** What is decided; part of the key, so that equal numbers do not repeat among kinds. */
-  enum Kind {
+  public enum Kind {
     EPOCH_ORDER(0),
     GROUP(1),
-    BATCH_ORDER(2);
+    BATCH_ORDER(2),
+    HEADS(3),
+    TEXT_SHUFFLE(4),
+    SUB_SAMPLE(5),
+    SOURCE_ORDER(6);
 
     private final int key;
 
@@ -26,12 +30,12 @@ final class Draws {
   /**
    * @param number of the decision within its kind and epoch: a row, a window
    */
-  Draws(long seed, Kind kind, long epoch, long number) {
+  public Draws(long seed, Kind kind, long epoch, long number) {
     state = mix(mix(mix(mix(seed + GOLDEN) + kind.key) + epoch) + number);
   }
 
   /** A whole number from 0 to {@code bound - 1}, each equally likely. */
-  int below(int bound) {
+  public int below(int bound) {
     if (bound < 1) {
       throw new IllegalArgumentException("bound: " + bound + " (expected: >= 1)");
     }
@@ -45,8 +49,13 @@ final class Draws {
     }
   }
 
+  /** A number from 0 to below 1, a multiple of 2 to the power of -53. */
+  public double unit() {
+    return (next() >>> 11) * 0x1.0p-53;
+  }
+
   /** Puts the first {@code places} in a random order, drawn from the whole array. */
-  void shuffle(int[] values, int places) {
+  public void shuffle(int[] values, int places) {
     for (int place = 0; place < Math.min(places, values.length - 1); place++) {
       int other = place + below(values.length - place);
       int value = values[place];

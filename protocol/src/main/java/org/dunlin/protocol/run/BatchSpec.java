@@ -13,6 +13,8 @@ package org.dunlin.protocol.run;
  * @param queryMaxTokens queries are cut to this many tokens, special ones included
  * @param passageMaxTokens passages are cut to this many tokens, special ones included
  * @param padMultiple rows are padded up to a multiple of this many tokens
+ * @param pools global batches that one step sums the gradients of (gradient accumulation), each
+ *     with negatives of its own; a step then has {@code pools * pairs} queries
  */
 public record BatchSpec(
     int pairs,
@@ -23,7 +25,8 @@ public record BatchSpec(
     int sortWindowBatches,
     int queryMaxTokens,
     int passageMaxTokens,
-    int padMultiple) {
+    int padMultiple,
+    int pools) {
 
   /** A limit that keeps the summation tree and its partial sums small. */
   public static final int MAX_SLOTS = 1024;
@@ -41,6 +44,31 @@ public record BatchSpec(
     Check.atLeast("data.query-max-tokens", queryMaxTokens, 2);
     Check.atLeast("data.passage-max-tokens", passageMaxTokens, 2);
     Check.atLeast("batch.pad-multiple", padMultiple, 1);
+    Check.within("gradient-accumulation-steps", pools, 1, 1 << 16);
+  }
+
+  /** Without gradient accumulation. */
+  public BatchSpec(
+      int pairs,
+      long tokens,
+      int groupSize,
+      int slots,
+      int microBatchTokens,
+      int sortWindowBatches,
+      int queryMaxTokens,
+      int passageMaxTokens,
+      int padMultiple) {
+    this(
+        pairs,
+        tokens,
+        groupSize,
+        slots,
+        microBatchTokens,
+        sortWindowBatches,
+        queryMaxTokens,
+        passageMaxTokens,
+        padMultiple,
+        1);
   }
 
   /**

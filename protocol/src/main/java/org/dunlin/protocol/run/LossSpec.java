@@ -1,5 +1,7 @@
 package org.dunlin.protocol.run;
 
+import java.util.List;
+
 /**
  * How embeddings become a loss.
  *
@@ -8,9 +10,27 @@ package org.dunlin.protocol.run;
  * @param temperature what scores are divided by; greater than 0
  * @param maskDuplicates whether a passage whose text equals a query's own positive is left out of
  *     that query's negatives
+ * @param distillation what teacher scores do, in steps that have them
+ * @param selfDistillStart heads learn from their ensemble in forwards with a number above this,
+ *     counted from 0 through the run, one for each pool of a step; -1 from the first, {@link
+ *     #NEVER} not at all
+ * @param matryoshkaWidths leading parts of the dense embedding, each of which is scaled to length 1
+ *     by itself and has the loss; their mean is trained. Empty: the whole embedding alone
+ * @param padsInMaxSim FlagEmbedding's oddity: the padding of a passage that is shorter than the
+ *     longest of its pool offers similarity 0 to every query token
  */
 public record LossSpec(
-    Pooling pooling, boolean normalize, double temperature, boolean maskDuplicates) {
+    Pooling pooling,
+    boolean normalize,
+    double temperature,
+    boolean maskDuplicates,
+    Distillation distillation,
+    long selfDistillStart,
+    List<Integer> matryoshkaWidths,
+    boolean padsInMaxSim) {
+
+  /** No self-distillation. */
+  public static final long NEVER = Long.MAX_VALUE;
 
   /** Which hidden states make the dense embedding. */
   public enum Pooling {
@@ -22,7 +42,33 @@ public record LossSpec(
     LAST_TOKEN
   }
 
+  /** What a teacher's scores of a query's own group do. */
+  public enum Distillation {
+    /** Nothing. */
+    NONE,
+    /** The cross entropy with the teacher's softmax is added to the contrastive loss. */
+    KL_DIV,
+    /** A weighted sum of contrastive losses, one a passage of the group, replaces it. */
+    M3_KD_LOSS
+  }
+
   public LossSpec {
     Check.positive("loss.temperature", temperature);
+    Check.atLeast("loss.self-distill-start", selfDistillStart, -1);
+    matryoshkaWidths = List.copyOf(matryoshkaWidths);
+    matryoshkaWidths.forEach(width -> Check.atLeast("mrl.dims", width, 1));
+  }
+
+  /** The contrastive loss alone. */
+  public LossSpec(Pooling pooling, boolean normalize, double temperature, boolean maskDuplicates) {
+    this(
+        pooling,
+        normalize,
+        temperature,
+        maskDuplicates,
+        Distillation.NONE,
+        NEVER,
+        List.of(),
+        false);
   }
 }

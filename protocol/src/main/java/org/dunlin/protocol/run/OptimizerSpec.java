@@ -11,6 +11,7 @@ package org.dunlin.protocol.run;
  * @param beta2 decay of the second moment, 0 to 1
  * @param epsilon added to the root of the second moment
  * @param maxGradientNorm the gradient is scaled down to this L2 norm; 0 switches clipping off
+ * @param frozen which parameters stay as they are
  */
 public record OptimizerSpec(
     double learningRate,
@@ -20,7 +21,17 @@ public record OptimizerSpec(
     double beta1,
     double beta2,
     double epsilon,
-    double maxGradientNorm) {
+    double maxGradientNorm,
+    Frozen frozen) {
+
+  /** Which parameters get neither gradients nor updates; they count in no norm. */
+  public enum Frozen {
+    NOTHING,
+    /** The position embedding. */
+    POSITIONS,
+    /** All but the sparse and the multi-vector head. */
+    ENCODER
+  }
 
   /** The learning rate's course after the warmup. */
   public enum Schedule {
@@ -37,6 +48,28 @@ public record OptimizerSpec(
     Check.within("optimizer.beta2", beta2, 0, 0.999999999);
     Check.positive("optimizer.epsilon", epsilon);
     Check.within("optimizer.max-gradient-norm", maxGradientNorm, 0, 1e12);
+  }
+
+  /** With nothing frozen. */
+  public OptimizerSpec(
+      double learningRate,
+      Schedule schedule,
+      long warmupSteps,
+      double weightDecay,
+      double beta1,
+      double beta2,
+      double epsilon,
+      double maxGradientNorm) {
+    this(
+        learningRate,
+        schedule,
+        warmupSteps,
+        weightDecay,
+        beta1,
+        beta2,
+        epsilon,
+        maxGradientNorm,
+        Frozen.NOTHING);
   }
 
   /**

@@ -7,6 +7,7 @@ package org.dunlin.protocol.run;
  * @param seed of shuffles, negatives and dropout
  * @param steps optimiser updates of the whole run
  * @param encoder the architecture
+ * @param heads what is embedded beside the dense embedding
  * @param weightsSha256 of the initial weights, hexadecimal
  * @param dataSha256 of the training data, hexadecimal
  * @param batch how samples become batches
@@ -18,6 +19,7 @@ public record RunSpec(
     long seed,
     long steps,
     EncoderSpec encoder,
+    HeadSpec heads,
     String weightsSha256,
     String dataSha256,
     BatchSpec batch,
@@ -29,5 +31,44 @@ public record RunSpec(
     int most = encoder.maxTokens();
     Check.within("data.query-max-tokens", batch.queryMaxTokens(), 2, most);
     Check.within("data.passage-max-tokens", batch.passageMaxTokens(), 2, most);
+    for (int width : loss.matryoshkaWidths()) {
+      Check.within("mrl.dims", width, 1, encoder.hidden());
+    }
+    if (heads.unified()) {
+      refuse(!loss.matryoshkaWidths().isEmpty(), "mrl.dims with unified fine-tuning");
+    } else {
+      refuse(loss.selfDistillStart() != LossSpec.NEVER, "self-distillation with one head");
+      refuse(optimizer.frozen() == OptimizerSpec.Frozen.ENCODER, "a frozen encoder with no head");
+    }
+  }
+
+  /** With the dense embedding alone. */
+  public RunSpec(
+      String name,
+      long seed,
+      long steps,
+      EncoderSpec encoder,
+      String weightsSha256,
+      String dataSha256,
+      BatchSpec batch,
+      LossSpec loss,
+      OptimizerSpec optimizer) {
+    this(
+        name,
+        seed,
+        steps,
+        encoder,
+        HeadSpec.DENSE,
+        weightsSha256,
+        dataSha256,
+        batch,
+        loss,
+        optimizer);
+  }
+
+  private static void refuse(boolean broken, String what) {
+    if (broken) {
+      throw new IllegalArgumentException(what + " (expected: one or the other)");
+    }
   }
 }

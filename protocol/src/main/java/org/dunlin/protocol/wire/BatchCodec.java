@@ -14,6 +14,7 @@ final class BatchCodec {
             .setStep(header.step())
             .setEpoch(header.epoch())
             .setGroupSize(header.groupSize())
+            .setNoInBatchNegatives(!header.inBatchNegatives())
             .setTokens(header.tokens())
             .setPaddedTokens(header.paddedTokens());
     for (int first : header.firstQuery()) {
@@ -24,6 +25,15 @@ final class BatchCodec {
     }
     for (long hash : header.passageHashes()) {
       wire.addPassageHashes(hash);
+    }
+    for (int tokens : header.passageTokens()) {
+      wire.addPassageTokens(tokens);
+    }
+    for (float score : header.teacherScores()) {
+      wire.addTeacherScores(score);
+    }
+    for (int first : header.firstQueryOfPool()) {
+      wire.addFirstQueryOfPool(first);
     }
     return wire.build();
   }
@@ -36,6 +46,10 @@ final class BatchCodec {
         ints(wire.getFirstQueryList()),
         longs(wire.getSampleIdsList()),
         longs(wire.getPassageHashesList()),
+        ints(wire.getPassageTokensList()),
+        floats(wire.getTeacherScoresList()),
+        !wire.getNoInBatchNegatives(),
+        ints(wire.getFirstQueryOfPoolList()),
         wire.getTokens(),
         wire.getPaddedTokens());
   }
@@ -89,6 +103,14 @@ final class BatchCodec {
 
   private static int[] ints(List<Integer> list) {
     return list.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  private static float[] floats(List<Float> list) {
+    float[] floats = new float[list.size()];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = list.get(i);
+    }
+    return floats;
   }
 
   private static long[] longs(List<Long> list) {

@@ -2,6 +2,7 @@ package org.dunlin.protocol.wire;
 
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
@@ -16,6 +17,7 @@ final class RunSpecCodec {
         .setSeed(spec.seed())
         .setSteps(spec.steps())
         .setEncoder(write(spec.encoder()))
+        .setHeads(write(spec.heads()))
         .setWeightsSha256(spec.weightsSha256())
         .setDataSha256(spec.dataSha256())
         .setBatch(write(spec.batch()))
@@ -30,6 +32,7 @@ final class RunSpecCodec {
         wire.getSeed(),
         wire.getSteps(),
         read(wire.getEncoder()),
+        read(wire.getHeads()),
         wire.getWeightsSha256(),
         wire.getDataSha256(),
         read(wire.getBatch()),
@@ -70,6 +73,18 @@ final class RunSpecCodec {
         wire.getAttentionDropout());
   }
 
+  private static HeadsWire write(HeadSpec heads) {
+    return HeadsWire.newBuilder()
+        .setUnified(heads.unified())
+        .setVectorWidth(heads.vectorWidth())
+        .addAllSilentIds(heads.silentIds())
+        .build();
+  }
+
+  private static HeadSpec read(HeadsWire wire) {
+    return new HeadSpec(wire.getUnified(), wire.getVectorWidth(), wire.getSilentIdsList());
+  }
+
   private static BatchSpecWire write(BatchSpec batch) {
     return BatchSpecWire.newBuilder()
         .setPairs(batch.pairs())
@@ -81,6 +96,7 @@ final class RunSpecCodec {
         .setQueryMaxTokens(batch.queryMaxTokens())
         .setPassageMaxTokens(batch.passageMaxTokens())
         .setPadMultiple(batch.padMultiple())
+        .setPools(batch.pools())
         .build();
   }
 
@@ -94,7 +110,8 @@ final class RunSpecCodec {
         wire.getSortWindowBatches(),
         wire.getQueryMaxTokens(),
         wire.getPassageMaxTokens(),
-        wire.getPadMultiple());
+        wire.getPadMultiple(),
+        wire.getPools());
   }
 
   private static LossWire write(LossSpec loss) {
@@ -103,6 +120,10 @@ final class RunSpecCodec {
         .setNormalize(loss.normalize())
         .setTemperature(loss.temperature())
         .setMaskDuplicates(loss.maskDuplicates())
+        .setDistillation(loss.distillation().name())
+        .setSelfDistillStart(loss.selfDistillStart())
+        .addAllMatryoshkaWidths(loss.matryoshkaWidths())
+        .setPadsInMaxSim(loss.padsInMaxSim())
         .build();
   }
 
@@ -111,7 +132,11 @@ final class RunSpecCodec {
         LossSpec.Pooling.valueOf(wire.getPooling()),
         wire.getNormalize(),
         wire.getTemperature(),
-        wire.getMaskDuplicates());
+        wire.getMaskDuplicates(),
+        LossSpec.Distillation.valueOf(wire.getDistillation()),
+        wire.getSelfDistillStart(),
+        wire.getMatryoshkaWidthsList(),
+        wire.getPadsInMaxSim());
   }
 
   private static OptimizerWire write(OptimizerSpec optimizer) {
@@ -124,6 +149,7 @@ final class RunSpecCodec {
         .setBeta2(optimizer.beta2())
         .setEpsilon(optimizer.epsilon())
         .setMaxGradientNorm(optimizer.maxGradientNorm())
+        .setFrozen(optimizer.frozen().name())
         .build();
   }
 
@@ -136,6 +162,7 @@ final class RunSpecCodec {
         wire.getBeta1(),
         wire.getBeta2(),
         wire.getEpsilon(),
-        wire.getMaxGradientNorm());
+        wire.getMaxGradientNorm(),
+        OptimizerSpec.Frozen.valueOf(wire.getFrozen()));
   }
 }
