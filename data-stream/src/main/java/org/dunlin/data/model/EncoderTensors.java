@@ -49,6 +49,11 @@ public final class EncoderTensors {
     return List.copyOf(all);
   }
 
+  /** Whether a parameter belongs to the sparse or the multi-vector head. */
+  public static boolean isOfHead(String name) {
+    return name.startsWith(Heads.COLBERT + ".") || name.startsWith(Heads.SPARSE + ".");
+  }
+
   static List<Tensor> heads(int hidden, int vectorWidth) {
     List<Tensor> all = new ArrayList<>();
     linear(all, Heads.COLBERT, vectorWidth, hidden);

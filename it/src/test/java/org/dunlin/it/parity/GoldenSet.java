@@ -18,8 +18,9 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
    *
    * @param queries token ids, {@code [queries][tokens]}
    * @param passages token ids, {@code [queries * groupSize][tokens]}, the positive first
+   * @param teacherScores {@code [queries * groupSize]}
    */
-  record Batch(int[][] queries, int[][] passages) {}
+  record Batch(int[][] queries, int[][] passages, float[] teacherScores) {}
 
   /** The set that {@code dunlin.fixtures} names. */
   static GoldenSet open() {
@@ -27,7 +28,12 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
     JsonNode batches = read(folder.resolve("batches.json"));
     List<Batch> all =
         stream(batches.path("batches"))
-            .map(b -> new Batch(ids(b.path("query_ids")), ids(b.path("passage_ids"))))
+            .map(
+                b ->
+                    new Batch(
+                        ids(b.path("query_ids")),
+                        ids(b.path("passage_ids")),
+                        floats(b.path("teacher_scores"))))
             .toList();
     List<GoldenConfig> configs;
     try (Stream<Path> files = Files.list(folder.resolve("configs"))) {
@@ -44,6 +50,13 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
     return new GoldenSet(folder, batches.path("train_group_size").asInt(), all, configs);
   }
 
+  GoldenConfig config(String name) {
+    return configs.stream()
+        .filter(config -> config.name().equals(name))
+        .findFirst()
+        .orElseThrow(() -> new IllegalStateException("there is no configuration " + name));
+  }
+
   static JsonNode read(Path file) {
     try {
       return JSON.readTree(file.toFile());
@@ -54,6 +67,14 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
 
   static Stream<JsonNode> stream(JsonNode array) {
     return Stream.iterate(0, i -> i < array.size(), i -> i + 1).map(array::get);
+  }
+
+  static float[] floats(JsonNode numbers) {
+    float[] floats = new float[numbers.size()];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = (float) numbers.get(i).asDouble();
+    }
+    return floats;
   }
 
   private static int[][] ids(JsonNode rows) {

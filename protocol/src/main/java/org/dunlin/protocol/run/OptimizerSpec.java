@@ -37,7 +37,9 @@ public record OptimizerSpec(
   public enum Schedule {
     CONSTANT,
     /** Straight down to 0 at the run's last step. */
-    LINEAR
+    LINEAR,
+    /** Half a cosine down to 0 at the run's last step. */
+    COSINE
   }
 
   public OptimizerSpec {
@@ -73,8 +75,8 @@ public record OptimizerSpec(
   }
 
   /**
-   * The learning rate of an update: {@code s/w} of the peak while {@code s < w}, then constant or
-   * {@code (T-s)/(T-w)}, as Hugging Face's schedules.
+   * The learning rate of an update: {@code s/w} of the peak while {@code s < w}, then constant,
+   * {@code (T-s)/(T-w)} or half a cosine, as Hugging Face's schedules.
    *
    * @param step of the update, from 0
    * @param totalSteps of the run
@@ -83,11 +85,11 @@ public record OptimizerSpec(
     if (step < warmupSteps) {
       return learningRate * ((double) step / Math.max(1, warmupSteps));
     }
+    double left = Math.max(0, (double) (totalSteps - step) / Math.max(1, totalSteps - warmupSteps));
     return switch (schedule) {
       case CONSTANT -> learningRate;
-      case LINEAR ->
-          learningRate
-              * Math.max(0, (double) (totalSteps - step) / Math.max(1, totalSteps - warmupSteps));
+      case LINEAR -> learningRate * left;
+      case COSINE -> learningRate * 0.5 * (1 + StrictMath.cos(Math.PI * (1 - left)));
     };
   }
 }

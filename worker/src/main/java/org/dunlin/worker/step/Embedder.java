@@ -12,6 +12,7 @@ import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.data.plan.MicroBatchCut;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.worker.engine.ComputeThreads;
@@ -43,11 +44,12 @@ public final class Embedder implements AutoCloseable {
    */
   public Embedder(ModelFolder model, Pooling pooling, boolean normalize, int computeThreads) {
     this.spec = model.encoder();
-    this.state = new State(spec, false);
+    this.state = new State(spec);
     for (Tensor tensor : model.tensors()) {
       model.read(tensor, 0, state.values(tensor.name(), 0, tensor.elements()));
     }
-    this.encoder = new Encoder(manager, spec, new LossSpec(pooling, normalize, 1, false), state);
+    LossSpec loss = new LossSpec(pooling, normalize, 1, false);
+    this.encoder = new Encoder(manager, spec, HeadSpec.DENSE, loss, state);
     this.threads = new ComputeThreads(computeThreads);
   }
 
@@ -99,8 +101,8 @@ public final class Embedder implements AutoCloseable {
     Torch.recordGraph(false);
     try (NDManager scope = manager.newSubManager()) {
       MicroBatch batch = MicroBatch.of(scope, own, rows, longest, spec.padId(), new long[0]);
-      NDArray dense = encoder.embed(module, scope, batch); // [rows, hidden]
-      FloatBuffer values = TouchedRows.floats(dense);
+      NDArray dense = encoder.embed(module, scope, batch).get(0); // [rows, hidden]
+      FloatBuffer values = Torch.floats(dense);
       for (int row : rows) {
         embeddings[row] = new float[spec.hidden()];
         values.get(embeddings[row]);
