@@ -12,9 +12,8 @@ import org.dunlin.protocol.Refusal;
 public final class MicroBatchCut {
   /**
    * What one more micro-batch costs, in tokens: calls into the engine, products with fewer rows,
-   * and above all a pass over the gradients of all parameters. Measured with 22 and 33 million
-   * parameters on two cores, that pass is worth 20 to 40 tokens; larger models have slower tokens
-   * and larger passes alike.
+   * and above all a pass over the gradients of all parameters. An estimate from memory bandwidth
+   * and tokens a second with 22 and 33 million parameters, 20 to 40 tokens; not timed by itself.
    */
   static final int OVERHEAD_TOKENS = 32;
 
