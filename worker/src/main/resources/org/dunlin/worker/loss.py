@@ -62,8 +62,6 @@ def one_width(self: __torch__.Dunlin, scale: Tensor, how: Tensor, queries: Tenso
   else:
     s = torch.gather(scores, 1, own)
     at = torch.expand(torch.unsqueeze(torch.arange(group), 0), torch.size(own))
-  total = torch.logsumexp(s, [1], True)
-  positive = torch.slice(at, 1, 0, 1)
   if torch.eq(distillation, 2):
     # Each own passage in turn as the positive, weighted by the teacher, without those before it.
     loss = torch.zeros([1], dtype=7)
@@ -79,6 +77,8 @@ def one_width(self: __torch__.Dunlin, scale: Tensor, how: Tensor, queries: Tenso
       left = torch.scatter(left, 1, target, -inf)
     loss = torch.squeeze(torch.div(loss, count))
   else:
+    total = torch.logsumexp(s, [1], True)
+    positive = torch.slice(at, 1, 0, 1)
     loss = torch.div(torch.sum(torch.to(torch.sub(total, torch.gather(s, 1, positive)), 7)), count)
     d = torch.exp(torch.sub(s, total))
     d = torch.scatter_add(d, 1, positive, torch.full_like(total, -1.))

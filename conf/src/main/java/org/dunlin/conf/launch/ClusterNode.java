@@ -2,7 +2,6 @@ package org.dunlin.conf.launch;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -110,10 +109,5 @@ public final class ClusterNode implements AutoCloseable {
     } catch (java.util.concurrent.ExecutionException e) {
       throw new IllegalStateException(e);
     }
-  }
-
-  /** How long a node may take to leave. */
-  static Duration closeLimit() {
-    return Duration.ofSeconds(CLOSE_SECONDS);
   }
 }

@@ -1,9 +1,7 @@
 package org.dunlin.coordinator.model;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.List;
-import java.util.stream.LongStream;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.dispatch.Dispatchers;
@@ -15,31 +13,19 @@ import org.dunlin.protocol.message.StateChunk;
 
 /** A model folder's weights as a stream of chunks, read as the receiver asks for them. */
 public final class InitialState {
-  private static final int FLOATS = StateChunk.MAX_BYTES / Float.BYTES;
-
   private InitialState() {}
-
-  private record Piece(Tensor tensor, long firstElement, int floats) {}
 
   /** Every tensor that training needs, in order. The folder must stay open while it is read. */
   public static Source<StateChunk, NotUsed> of(ModelFolder folder) {
-    List<Piece> pieces = folder.tensors().stream().flatMap(InitialState::pieces).toList();
-    return Source.from(pieces)
-        .map(piece -> read(folder, piece))
+    List<Supplier<StateChunk>> reads =
+        folder.tensors().stream().flatMap(tensor -> reads(folder, tensor)).toList();
+    return Source.from(reads)
+        .map(Supplier::get)
         .withAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId()));
   }
 
-  private static Stream<Piece> pieces(Tensor tensor) {
-    return LongStream.range(0, (tensor.elements() + FLOATS - 1) / FLOATS)
-        .map(chunk -> chunk * FLOATS)
-        .mapToObj(
-            first -> new Piece(tensor, first, (int) Math.min(FLOATS, tensor.elements() - first)));
-  }
-
-  private static StateChunk read(ModelFolder folder, Piece piece) {
-    ByteBuffer bytes =
-        ByteBuffer.allocate(piece.floats() * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    folder.read(piece.tensor(), piece.firstElement(), bytes.asFloatBuffer());
-    return new StateChunk(piece.tensor().name(), piece.firstElement(), bytes.asReadOnlyBuffer());
+  private static Stream<Supplier<StateChunk>> reads(ModelFolder folder, Tensor tensor) {
+    return StateChunk.pieces(tensor.name(), tensor.elements())
+        .map(piece -> () -> piece.read(into -> folder.read(tensor, piece.firstElement(), into)));
   }
 }

@@ -9,9 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -42,21 +40,14 @@ public final class SafetensorsFile implements WeightsFile {
 
   /** Opens a file and checks its header against its length. */
   public static SafetensorsFile open(Path path) {
-    try {
-      FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
-      try {
-        SafetensorsFile file = new SafetensorsFile(path, channel);
-        file.readHeader();
-        return file;
-      } catch (RuntimeException | IOException e) {
-        channel.close();
-        throw e;
-      }
-    } catch (NoSuchFileException e) {
-      throw Refusal.run(path + ": no such file (expected: a safetensors file)", e);
-    } catch (IOException e) {
-      throw Refusal.run(path + ": cannot be read: " + e.getMessage(), e);
-    }
+    return OpenedChannel.read(
+        path,
+        "a safetensors file",
+        channel -> {
+          SafetensorsFile file = new SafetensorsFile(path, channel);
+          file.readHeader();
+          return file;
+        });
   }
 
   @Override

@@ -7,9 +7,7 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -44,21 +42,14 @@ public final class TorchFile implements WeightsFile {
 
   /** Opens a file and checks every tensor against its length; what does not fit is refused. */
   public static TorchFile open(Path path) {
-    try {
-      FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
-      TorchFile file = new TorchFile(path, channel);
-      try {
-        file.readDirectory();
-        return file;
-      } catch (RuntimeException | IOException e) {
-        channel.close();
-        throw e;
-      }
-    } catch (NoSuchFileException e) {
-      throw Refusal.run(path + ": no such file (expected: a PyTorch file)", e);
-    } catch (IOException e) {
-      throw Refusal.run(path + ": cannot be read: " + e.getMessage(), e);
-    }
+    return OpenedChannel.read(
+        path,
+        "a PyTorch file",
+        channel -> {
+          TorchFile file = new TorchFile(path, channel);
+          file.readDirectory();
+          return file;
+        });
   }
 
   @Override

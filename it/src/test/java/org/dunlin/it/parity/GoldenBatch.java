@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.dunlin.data.plan.SlotCut;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 
@@ -27,12 +28,11 @@ record GoldenBatch(StepHeader header, List<SlotBatch> slots) {
       boolean taught) {
     int[][] queries = parts.stream().flatMap(p -> Stream.of(p.queries())).toArray(int[][]::new);
     int[][] passages = parts.stream().flatMap(p -> Stream.of(p.passages())).toArray(int[][]::new);
-    int[] firstQuery = new int[slots + 1];
+    int[] firstQuery = SlotCut.firstQueries(queries.length, slots);
     List<SlotBatch> batches = new ArrayList<>();
     for (int slot = 0; slot < slots; slot++) {
-      int from = queries.length * slot / slots;
-      int to = queries.length * (slot + 1) / slots;
-      firstQuery[slot + 1] = to;
+      int from = firstQuery[slot];
+      int to = firstQuery[slot + 1];
       int[][] ids =
           Stream.concat(
                   IntStream.range(from, to).mapToObj(q -> queries[q]),

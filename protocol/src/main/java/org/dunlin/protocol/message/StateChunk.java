@@ -1,6 +1,11 @@
 package org.dunlin.protocol.message;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.function.Consumer;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.dunlin.protocol.OnWire;
 
 /**
@@ -13,6 +18,32 @@ import org.dunlin.protocol.OnWire;
 public record StateChunk(String tensor, long firstElement, ByteBuffer values) implements OnWire {
   /** 1 MiB: the unit of wire and checksum, well under Artery's frame. */
   public static final int MAX_BYTES = 1 << 20;
+
+  private static final int MAX_FLOATS = MAX_BYTES / Float.BYTES;
+
+  /** A chunk whose values have not been read yet. */
+  public record Piece(String tensor, long firstElement, int floats) {
+    /**
+     * Makes the chunk.
+     *
+     * @param values fills the buffer that it is given
+     */
+    public StateChunk read(Consumer<FloatBuffer> values) {
+      ByteBuffer bytes = ByteBuffer.allocate(floats * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      values.accept(bytes.asFloatBuffer());
+      return new StateChunk(tensor, firstElement, bytes.asReadOnlyBuffer());
+    }
+  }
+
+  /**
+   * Cuts a tensor into chunks. Collect the pieces before reading: an iterator over nested streams
+   * would read a whole tensor at once.
+   */
+  public static Stream<Piece> pieces(String tensor, long elements) {
+    return LongStream.range(0, (elements + MAX_FLOATS - 1) / MAX_FLOATS)
+        .map(chunk -> chunk * MAX_FLOATS)
+        .mapToObj(first -> new Piece(tensor, first, (int) Math.min(MAX_FLOATS, elements - first)));
+  }
 
   public StateChunk {
     if (values.remaining() > MAX_BYTES) {

@@ -6,42 +6,22 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.LongStream;
-import java.util.stream.Stream;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.StateChunk;
 
 /** A device's parameters as chunks for the wire, and back. */
 final class StateChunks {
-  private static final int FLOATS = StateChunk.MAX_BYTES / Float.BYTES;
-
   private StateChunks() {}
 
-  private record Piece(String parameter, long firstElement, int floats) {}
-
-  /**
-   * All parameters of a device, chunk by chunk; each is copied when it is asked for. (An iterator
-   * over nested streams would copy a whole parameter at once.)
-   */
+  /** All parameters of a device, chunk by chunk; each is copied when it is asked for. */
   static Iterator<StateChunk> read(Device device) {
-    List<Piece> pieces =
+    List<StateChunk.Piece> pieces =
         device.parameters().entrySet().stream()
-            .flatMap(parameter -> pieces(parameter.getKey(), parameter.getValue()))
+            .flatMap(parameter -> StateChunk.pieces(parameter.getKey(), parameter.getValue()))
             .toList();
-    return pieces.stream().map(piece -> read(device, piece)).iterator();
-  }
-
-  private static Stream<Piece> pieces(String parameter, long elements) {
-    return LongStream.range(0, (elements + FLOATS - 1) / FLOATS)
-        .map(chunk -> chunk * FLOATS)
-        .mapToObj(first -> new Piece(parameter, first, (int) Math.min(FLOATS, elements - first)));
-  }
-
-  private static StateChunk read(Device device, Piece piece) {
-    ByteBuffer bytes =
-        ByteBuffer.allocate(piece.floats() * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    device.read(piece.parameter(), piece.firstElement(), bytes.asFloatBuffer());
-    return new StateChunk(piece.parameter(), piece.firstElement(), bytes.asReadOnlyBuffer());
+    return pieces.stream()
+        .map(piece -> piece.read(into -> device.read(piece.tensor(), piece.firstElement(), into)))
+        .iterator();
   }
 
   /** Counts what arrives, so that a stream that ended early is not taken for a whole one. */
