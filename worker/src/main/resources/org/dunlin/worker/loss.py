@@ -1,94 +1,158 @@
-# The losses of one slot's dense embeddings: its queries against all passages of the global batch.
-#   scale:    float64 [temperature, queries of the global batch]
-#   how:      int64 [in-batch negatives 0|1, distillation 0 = none | 1 = kl_div | 2 = m3_kd_loss, normalise 0|1]
-#   queries:  [n, hidden]; passages: [p, hidden]; own: int64 [n, group], columns of the own passages
-#   hashes:   int64 [p], equal for equal texts, or empty: then nothing is masked
-#   teacher:  float32 [n, group], softmax of the teacher's scores, or empty
-#   dims:     int64, widths of matryoshka training, or empty
-# Gives the slot's share of the mean loss (float64) and its gradients d/d queries, d/d passages.
+# Scores of a tile of queries against passages, the loss of a tile's rows, and gradients. A tile's
+# queries meet all passages of their pool, in products of fixed bounds: memory grows with the batch
+# and not with its square.
+#   scale:   float64 [temperature]
+#   columns: int64 [first passage, end, passages of one product]
 
-def contrast(self: __torch__.Dunlin, scale: Tensor, how: Tensor, queries: Tensor, passages: Tensor, own: Tensor, hashes: Tensor, teacher: Tensor, dims: Tensor) -> List[Tensor]:
-  widths = torch.numel(dims)
-  if torch.eq(widths, 0):
-    return (self).one_width(scale, how, queries, passages, own, hashes, teacher)
-  loss = torch.zeros([1], dtype=7)
-  dq = torch.zeros_like(queries)
-  dp = torch.zeros_like(passages)
-  for i in range(widths):
-    width = int(torch.select(dims, 0, i))
-    q = torch.slice(queries, 1, 0, width)
-    p = torch.slice(passages, 1, 0, width)
-    if torch.eq(int(torch.select(how, 0, 2)), 1):
-      q = (self).unit(q)
-      p = (self).unit(p)
-    part = (self).one_width(scale, how, torch.contiguous(q), torch.contiguous(p), own, hashes, teacher)
-    loss = torch.add(loss, torch.div(part[0], float(widths)))
-    gq = torch.div(part[1], float(widths))
-    gp = torch.div(part[2], float(widths))
-    if torch.eq(int(torch.select(how, 0, 2)), 1):
-      gq = (self).through_unit(gq, torch.slice(queries, 1, 0, width), q)
-      gp = (self).through_unit(gp, torch.slice(passages, 1, 0, width), p)
-    torch.add_(torch.slice(dq, 1, 0, width), gq)
-    torch.add_(torch.slice(dp, 1, 0, width), gp)
-  return [loss, dq, dp]
-
-# Rows scaled to length 1, and a gradient's way back through that.
-def unit(self: __torch__.Dunlin, x: Tensor) -> Tensor:
-  return torch.div(x, torch.clamp_min(torch.norm(x, 2, [1], True), 1.e-12))
-
-def through_unit(self: __torch__.Dunlin, g: Tensor, x: Tensor, y: Tensor) -> Tensor:
-  along = torch.sum(torch.mul(g, y), [1], True)
-  return torch.div(torch.sub(g, torch.mul(y, along)), torch.clamp_min(torch.norm(x, 2, [1], True), 1.e-12))
-
-def one_width(self: __torch__.Dunlin, scale: Tensor, how: Tensor, queries: Tensor, passages: Tensor, own: Tensor, hashes: Tensor, teacher: Tensor) -> List[Tensor]:
+# One score matrix a view: views, int64, are bounds of columns in queries and passages.
+# queries: [n, width]; passages: [p, width] -> views x [n, end - first]
+def dense_scores(self: __torch__.Dunlin, scale: Tensor, views: Tensor, columns: Tensor, queries: Tensor, passages: Tensor) -> List[Tensor]:
   temperature = float(torch.select(scale, 0, 0))
-  count = float(torch.select(scale, 0, 1))
-  in_batch = torch.eq(int(torch.select(how, 0, 0)), 1)
-  distillation = int(torch.select(how, 0, 1))
-  group = torch.size(own, 1)
-  scores = torch.div(torch.matmul(queries, torch.t(passages)), temperature)
-  # The rows that are normalised: all passages, or each query's own ones alone.
-  s = scores
-  at = own
-  if in_batch:
-    if torch.gt(torch.numel(hashes), 0):
-      positive = torch.index_select(hashes, 0, torch.select(own, 1, 0))
-      same = torch.eq(torch.unsqueeze(hashes, 0), torch.unsqueeze(positive, 1))
-      # A teacher has judged the own passages; without one only the positive stays.
-      kept = torch.slice(own, 1, 0, 1)
-      if torch.gt(distillation, 0):
-        kept = own
-      s = torch.masked_fill(s, torch.scatter(same, 1, kept, False), -inf)
+  first = int(torch.select(columns, 0, 0))
+  end = int(torch.select(columns, 0, 1))
+  each = int(torch.select(columns, 0, 2))
+  out = annotate(List[Tensor], [])
+  for v in range(torch.sub(torch.numel(views), 1)):
+    a = int(torch.select(views, 0, v))
+    b = int(torch.select(views, 0, torch.add(v, 1)))
+    q = torch.slice(queries, 1, a, b)
+    parts = annotate(List[Tensor], [])
+    for i in range(torch.floordiv(torch.sub(torch.add(torch.sub(end, first), each), 1), each)):
+      at = torch.add(first, torch.mul(i, each))
+      p = torch.slice(torch.slice(passages, 0, at, ops.prim.min(torch.add(at, each), end)), 1, a, b)
+      torch.append(parts, torch.div(torch.matmul(q, torch.t(p)), temperature))
+    torch.append(out, torch.cat(parts, 1))
+  return out
+
+# d: one upstream gradient a view. Adds to into, [p, width]; gives d/d queries [n, width].
+def dense_gradients(self: __torch__.Dunlin, scale: Tensor, views: Tensor, columns: Tensor, queries: Tensor, passages: Tensor, into: Tensor, d: List[Tensor]) -> List[Tensor]:
+  temperature = float(torch.select(scale, 0, 0))
+  first = int(torch.select(columns, 0, 0))
+  end = int(torch.select(columns, 0, 1))
+  each = int(torch.select(columns, 0, 2))
+  of_queries = torch.zeros_like(queries)
+  for v in range(torch.sub(torch.numel(views), 1)):
+    a = int(torch.select(views, 0, v))
+    b = int(torch.select(views, 0, torch.add(v, 1)))
+    q = torch.slice(queries, 1, a, b)
+    for i in range(torch.floordiv(torch.sub(torch.add(torch.sub(end, first), each), 1), each)):
+      at = torch.add(first, torch.mul(i, each))
+      to = ops.prim.min(torch.add(at, each), end)
+      p = torch.slice(torch.slice(passages, 0, at, to), 1, a, b)
+      t = torch.div(torch.slice(d[v], 1, torch.sub(at, first), torch.sub(to, first)), temperature)
+      torch.add_(torch.slice(of_queries, 1, a, b), torch.matmul(t, p))
+      torch.add_(torch.slice(torch.slice(into, 0, at, to), 1, a, b), torch.matmul(torch.t(t), q))
+  return [of_queries]
+
+# Max-sim of token vectors: the mean over a query's vectors of the best product with a passage's.
+#   counts: float32 [n], vectors of each query; queries: [v, width]; passages: [w, width]
+#   query_places: int64 [n, longest], rows of queries, -1 at padding; passage_places: [p, longest]
+#   floors: int64 [p], 1 where a product below 0 counts as 0
+def vector_scores(self: __torch__.Dunlin, scale: Tensor, counts: Tensor, query_places: Tensor, passage_places: Tensor, floors: Tensor, queries: Tensor, passages: Tensor) -> List[Tensor]:
+  q = (self).picked(queries, query_places)
+  p = (self).picked(passages, passage_places)
+  return [(self).max_sims(scale, counts, query_places, passage_places, floors, q, p)]
+
+# d: upstream [n, p]. Adds to of_queries and of_passages, which lie as queries and passages do.
+def vector_gradients(self: __torch__.Dunlin, scale: Tensor, counts: Tensor, query_places: Tensor, passage_places: Tensor, floors: Tensor, queries: Tensor, passages: Tensor, d: Tensor, of_queries: Tensor, of_passages: Tensor) -> List[Tensor]:
+  q = torch.requires_grad_((self).picked(queries, query_places))
+  p = torch.requires_grad_((self).picked(passages, passage_places))
+  s = (self).max_sims(scale, counts, query_places, passage_places, floors, q, p)
+  found = (self).backward([s], [q, p], [d])
+  (self).put(of_queries, query_places, found[0])
+  (self).put(of_passages, passage_places, found[1])
+  return [d]
+
+def picked(self: __torch__.Dunlin, rows: Tensor, places: Tensor) -> Tensor:
+  return torch.detach(torch.index_select(rows, 0, torch.clamp_min(torch.reshape(places, [-1]), 0)))
+
+def put(self: __torch__.Dunlin, into: Tensor, places: Tensor, values: Tensor) -> Tensor:
+  flat = torch.reshape(places, [-1])
+  held = torch.squeeze(torch.nonzero(torch.ge(flat, 0)), 1)
+  return torch.index_add_(torch.detach(into), 0, torch.index_select(flat, 0, held), torch.index_select(values, 0, held))
+
+# q: [n * longest, width]; p: [p * longest, width] -> [n, p]
+def max_sims(self: __torch__.Dunlin, scale: Tensor, counts: Tensor, query_places: Tensor, passage_places: Tensor, floors: Tensor, q: Tensor, p: Tensor) -> Tensor:
+  each = torch.view(torch.matmul(q, torch.t(p)), [torch.size(q, 0), torch.size(passage_places, 0), torch.size(passage_places, 1)])
+  each = torch.masked_fill(each, torch.unsqueeze(torch.lt(passage_places, 0), 0), -inf)
+  best, at, = torch.max(each, 2)
+  best = torch.masked_fill(best, torch.logical_and(torch.eq(floors, 1), torch.lt(best, 0)), 0.)
+  best = torch.view(best, [torch.size(query_places, 0), torch.size(query_places, 1), -1])
+  best = torch.mul(best, torch.unsqueeze(torch.to(torch.ge(query_places, 0), 6), 2))
+  return torch.div(torch.sum(best, [1]), torch.unsqueeze(torch.mul(counts, float(torch.select(scale, 0, 0))), 1))
+
+# The loss of a tile's rows, summed and weighted, in float64; then its gradient of each score matrix.
+#   config:  int64 [distillation, unified, self-distillation, group size, local]; distillation
+#            0 = none, 1 = kl_div, 2 = m3_kd_loss; local: a row's own group alone counts
+#   weight:  float64 [what a row counts]
+#   own:     int64 [n], column of each row's positive; its negatives are the next ones
+#   teacher: float32 [n, group], raw scores, or empty
+#   hashes:  int64 [p], equal for equal texts, or empty: then no duplicate is masked
+#   scores:  one matrix [n, p] a view; if unified dense, sparse, multi-vector
+def loss_rows(self: __torch__.Dunlin, config: Tensor, weight: Tensor, own: Tensor, teacher: Tensor, hashes: Tensor, scores: List[Tensor]) -> List[Tensor]:
+  how = int(torch.select(config, 0, 0))
+  unified = torch.eq(int(torch.select(config, 0, 1)), 1)
+  group = int(torch.select(config, 0, 3))
+  local = torch.eq(int(torch.select(config, 0, 4)), 1)
+  leaves = annotate(List[Tensor], [])
+  s = annotate(List[Tensor], [])
+  for i in range(torch.len(scores)):
+    leaf = torch.requires_grad_(torch.detach(scores[i]))
+    torch.append(leaves, leaf)
+    torch.append(s, leaf)
+  if unified:
+    torch.append(s, torch.add(torch.add(s[0], torch.mul(s[1], 0.3)), s[2]))
+  columns = torch.add(torch.unsqueeze(own, 1), torch.unsqueeze(torch.arange(group), 0))
+  for i0 in range(torch.len(s)):
+    if local:
+      torch._set_item(s, i0, torch.gather(s[i0], 1, columns))
+    else:
+      if torch.gt(torch.numel(hashes), 0):
+        torch._set_item(s, i0, torch.masked_fill(s[i0], (self).duplicates(how, own, columns, hashes), -1.e30))
+  if local:
+    columns = torch.expand(torch.unsqueeze(torch.arange(group), 0), [torch.size(own, 0), group])
+  parts = annotate(List[Tensor], [])
+  for i1 in range(torch.len(s)):
+    torch.append(parts, (self).loss_of(how, s[i1], columns, teacher))
+  if unified:
+    total = torch.div(torch.add(torch.add(torch.add(parts[0], parts[3]), torch.mul(parts[1], 0.1)), parts[2]), 4.)
+    if torch.eq(int(torch.select(config, 0, 2)), 1):
+      aim = torch.softmax(torch.detach(s[3]), 1)
+      taught = torch.add(torch.add((self).taught(aim, s[0]), torch.mul((self).taught(aim, s[1]), 0.1)), (self).taught(aim, s[2]))
+      total = torch.div(torch.add(total, torch.div(taught, 3.)), 2.)
   else:
-    s = torch.gather(scores, 1, own)
-    at = torch.expand(torch.unsqueeze(torch.arange(group), 0), torch.size(own))
-  if torch.eq(distillation, 2):
-    # Each own passage in turn as the positive, weighted by the teacher, without those before it.
-    loss = torch.zeros([1], dtype=7)
-    d = torch.zeros_like(s)
-    left = s
-    for i in range(group):
-      target = torch.slice(at, 1, i, torch.add(i, 1))
-      weight = torch.slice(teacher, 1, i, torch.add(i, 1))
-      sum = torch.logsumexp(left, [1], True)
-      loss = torch.add(loss, torch.sum(torch.to(torch.mul(weight, torch.sub(sum, torch.gather(left, 1, target))), 7)))
-      d = torch.add(d, torch.mul(weight, torch.exp(torch.sub(left, sum))))
-      d = torch.scatter_add(d, 1, target, torch.neg(weight))
-      left = torch.scatter(left, 1, target, -inf)
-    loss = torch.squeeze(torch.div(loss, count))
-  else:
-    total = torch.logsumexp(s, [1], True)
-    positive = torch.slice(at, 1, 0, 1)
-    loss = torch.div(torch.sum(torch.to(torch.sub(total, torch.gather(s, 1, positive)), 7)), count)
-    d = torch.exp(torch.sub(s, total))
-    d = torch.scatter_add(d, 1, positive, torch.full_like(total, -1.))
-    if torch.eq(distillation, 1):
-      # Cross entropy with the teacher's softmax over the own passages, added to the contrast.
-      local = torch.gather(s, 1, at)
-      soft = torch.log_softmax(local, 1)
-      loss = torch.sub(loss, torch.div(torch.sum(torch.to(torch.mul(teacher, soft), 7)), count))
-      d = torch.scatter_add(d, 1, at, torch.sub(torch.mul(torch.exp(soft), torch.sum(teacher, [1], True)), teacher))
-  d = torch.div(d, torch.mul(count, temperature))
-  if torch.__not__(in_batch):
-    d = torch.scatter(torch.zeros_like(scores), 1, own, d)
-  return [loss, torch.matmul(d, passages), torch.matmul(torch.t(d), queries)]
+    total = torch.div(torch.sum(torch.stack(parts)), float(torch.len(parts)))
+  loss = torch.mul(total, float(torch.select(weight, 0, 0)))
+  found = (self).backward([loss], leaves, [torch.ones_like(loss)])
+  return torch.add([torch.detach(loss)], found)
+
+# Where a passage has the text of the row's own positive. Under distillation the own group stays.
+def duplicates(self: __torch__.Dunlin, how: int, own: Tensor, columns: Tensor, hashes: Tensor) -> Tensor:
+  same = torch.eq(torch.unsqueeze(hashes, 0), torch.unsqueeze(torch.index_select(hashes, 0, own), 1))
+  stay = columns
+  if torch.eq(how, 0):
+    stay = torch.unsqueeze(own, 1)
+  return torch.scatter(same, 1, stay, False)
+
+# Sum over rows of one head's loss. columns: int64 [n, group], those of the own group.
+def loss_of(self: __torch__.Dunlin, how: int, s: Tensor, columns: Tensor, teacher: Tensor) -> Tensor:
+  group = torch.gather(s, 1, columns)
+  if torch.eq(how, 2):
+    # Term i is the cross entropy with the group's passage i, seen by neither the positive nor the
+    # negatives before it; rest is what all of them see.
+    rest = torch.logsumexp(torch.scatter(s, 1, columns, -1.e30), [1], True)
+    aim = torch.softmax(teacher, 1)
+    sum = torch.zeros(annotate(List[int], []), dtype=7)
+    for i in range(torch.size(group, 1)):
+      seen = torch.cat([rest, torch.slice(group, 1, i)], 1)
+      term = torch.sub(torch.logsumexp(seen, [1]), torch.select(group, 1, i))
+      sum = torch.add(sum, torch.sum(torch.to(torch.mul(torch.select(aim, 1, i), term), 7)))
+    return sum
+  contrast = torch.sum(torch.to(torch.sub(torch.logsumexp(s, [1]), torch.select(group, 1, 0)), 7))
+  if torch.eq(how, 1):
+    return torch.add(contrast, (self).taught(torch.softmax(teacher, 1), group))
+  return contrast
+
+# Cross entropy with soft targets, summed over rows.
+def taught(self: __torch__.Dunlin, aim: Tensor, s: Tensor) -> Tensor:
+  return torch.neg(torch.sum(torch.to(torch.mul(aim, torch.log_softmax(s, 1)), 7)))

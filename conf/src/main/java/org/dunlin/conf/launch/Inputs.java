@@ -3,6 +3,7 @@ package org.dunlin.conf.launch;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.model.InitialState;
@@ -47,7 +48,7 @@ final class Inputs implements AutoCloseable {
 
   /** Opens them; what is missing or does not fit is a {@link org.dunlin.protocol.Refusal}. */
   static Inputs open(Settings settings) {
-    ModelFolder model = ModelFolder.open(settings.modelPath());
+    ModelFolder model = open(settings.modelPath(), settings);
     SampleFiles samples = null;
     Tokenizer tokenizer = null;
     try {
@@ -60,6 +61,16 @@ final class Inputs implements AutoCloseable {
       return new Inputs(settings, model, samples, tokenizer, spec, plan);
     } catch (RuntimeException e) {
       close(model, samples, tokenizer);
+      throw e;
+    }
+  }
+
+  private static ModelFolder open(Path path, Settings settings) {
+    ModelFolder model = ModelFolder.open(path);
+    try {
+      return settings.isUnified() ? model.withHeads(settings.colbertDim(), settings.seed()) : model;
+    } catch (RuntimeException e) {
+      model.close();
       throw e;
     }
   }
@@ -77,9 +88,9 @@ final class Inputs implements AutoCloseable {
             settings.epochs());
   }
 
-  /** What the plan makes of the files, a line each. */
+  /** What the run makes of its model's heads and of its files, a line each. */
   List<String> planLines() {
-    return plan.lines();
+    return Stream.concat(model.headsOrigin().stream(), plan.lines().stream()).toList();
   }
 
   RunSpec spec() {

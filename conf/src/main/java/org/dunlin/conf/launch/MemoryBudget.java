@@ -8,6 +8,7 @@ import java.util.Locale;
 import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.RunSpec;
 
 /**
@@ -19,7 +20,7 @@ import org.dunlin.protocol.run.RunSpec;
  * @param reducedBytes the reduced gradient, dense
  * @param partialBytes sums that wait in the tree, log2(slots) + 1, and one a compute thread, each
  *     without the word embedding
- * @param gatherBytes the passages' embeddings of a global batch
+ * @param gatherBytes the passages' embeddings of a step at their longest, and their gradients
  */
 record MemoryBudget(
     long parametersBytes,
@@ -30,7 +31,7 @@ record MemoryBudget(
   private static final double GIB = 1L << 30;
 
   static MemoryBudget of(RunSpec spec, int computeThreads) {
-    List<Tensor> tensors = EncoderTensors.expected(spec.encoder());
+    List<Tensor> tensors = EncoderTensors.expected(spec.encoder(), spec.heads());
     long all = 0;
     long dense = 0;
     for (Tensor tensor : tensors) {
@@ -39,13 +40,15 @@ record MemoryBudget(
       dense += tensor.name().equals(EncoderTensors.WORD_EMBEDDINGS) ? 0 : bytes;
     }
     int waiting = Integer.numberOfTrailingZeros(spec.batch().slots()) + 1;
-    long passages = (long) spec.batch().pairs() * spec.batch().groupSize();
+    BatchSpec batch = spec.batch();
+    long passages = (long) batch.pools() * batch.pairs() * batch.groupSize();
+    long floats = spec.encoder().hidden();
+    if (spec.heads().unified()) {
+      // Of each token an id, a lexical weight and a vector.
+      floats += batch.passageMaxTokens() * (2L + spec.heads().vectorWidth());
+    }
     return new MemoryBudget(
-        all,
-        2 * all,
-        all,
-        dense * (waiting + computeThreads),
-        passages * spec.encoder().hidden() * Float.BYTES);
+        all, 2 * all, all, dense * (waiting + computeThreads), 2 * passages * floats * Float.BYTES);
   }
 
   long directBytes() {

@@ -13,16 +13,22 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.model.SpecialIds;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.DataSpec.ByLength;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.LossSpec.Distillation;
 import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.protocol.run.OptimizerSpec.Schedule;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.TextTemplate;
@@ -96,9 +102,31 @@ public final class Settings {
     layers.check(settings::data);
     layers.check(() -> settings.loss(Pooling.CLS));
     layers.check(() -> settings.optimizer(1));
+    layers.check(settings::requireHeads);
     Unbuilt.refuse(layers, values);
     layers.refuseWrong();
     return settings;
+  }
+
+  private void requireHeads() {
+    if (isUnified()) {
+      if (!get(Keys.MRL_DIMS).isEmpty()) {
+        throw new IllegalArgumentException(
+            "loss.mrl-dims: %s (expected: [] with model.unified, or model.unified = false)"
+                .formatted(get(Keys.MRL_DIMS)));
+      }
+      return;
+    }
+    requireUnified(get(Keys.SELF_DISTILLATION), "loss.self-distillation");
+    requireUnified(get(Keys.FIX_ENCODER), "model.fix-encoder");
+    requireUnified(get(Keys.COLBERT_DIM).isPresent(), "model.colbert-dim");
+  }
+
+  private static void requireUnified(boolean isSet, String key) {
+    if (isSet) {
+      throw new IllegalArgumentException(
+          key + ": set (expected: not without the three heads; set model.unified = true)");
+    }
   }
 
   private static Path newFolder(String name) {
@@ -268,12 +296,35 @@ public final class Settings {
         seed(),
         totalSteps,
         encoder,
+        heads(model),
         model.weightsSha256(),
         dataSha256,
         data(),
         batch(encoder),
         loss(pooling),
-        optimizer(totalSteps));
+        optimizer(totalSteps),
+        new ComputeSpec(Precision.valueOf(constant(get(Keys.PRECISION))), get(Keys.CHECKPOINTING)));
+  }
+
+  /** Whether the sparse and the multi-vector head are trained too. */
+  public boolean isUnified() {
+    return get(Keys.UNIFIED);
+  }
+
+  /** The width that the multi-vector head must have, if that was said. */
+  public OptionalInt colbertDim() {
+    return get(Keys.COLBERT_DIM)
+        .map(width -> OptionalInt.of(Math.toIntExact(width)))
+        .orElse(OptionalInt.empty());
+  }
+
+  private HeadSpec heads(ModelFolder model) {
+    if (!isUnified()) {
+      return HeadSpec.DENSE;
+    }
+    SpecialIds ids = model.specialIds();
+    return HeadSpec.unified(
+        model.colbertDim().orElseThrow(), List.of(ids.cls(), ids.eos(), ids.pad(), ids.unk()));
   }
 
   /** All keys with their values; {@link #load} makes equal settings of it, on any machine. */
@@ -301,7 +352,9 @@ public final class Settings {
         int32(Keys.SORT_WINDOW),
         Math.min(int32(Keys.QUERY_TOKENS), mostTokens),
         Math.min(int32(Keys.PASSAGE_TOKENS), mostTokens),
-        int32(Keys.PAD_MULTIPLE));
+        int32(Keys.PAD_MULTIPLE),
+        int32(Keys.ACCUMULATION),
+        int32(Keys.MICRO_BATCH_ROWS));
   }
 
   private LossSpec loss(Pooling pooling) {
@@ -315,20 +368,30 @@ public final class Settings {
           case "m3" -> Distillation.M3_KD_LOSS;
           default -> Distillation.NONE;
         },
-        get(Keys.MRL_DIMS).stream().map(Math::toIntExact).toList());
+        get(Keys.SELF_DISTILLATION) ? get(Keys.SELF_DISTILLATION_START) : LossSpec.NEVER,
+        get(Keys.MRL_DIMS).stream().map(Math::toIntExact).toList(),
+        isCompatible());
   }
 
   private OptimizerSpec optimizer(long totalSteps) {
     long fixed = get(Keys.WARMUP_STEPS);
     return new OptimizerSpec(
         get(Keys.LEARNING_RATE),
-        get(Keys.SCHEDULE).equals("linear") ? Schedule.LINEAR : Schedule.CONSTANT,
+        Schedule.valueOf(constant(get(Keys.SCHEDULE))),
         fixed > 0 ? fixed : (long) Math.ceil(totalSteps * get(Keys.WARMUP_RATIO)),
         get(Keys.WEIGHT_DECAY),
         get(Keys.BETA1),
         get(Keys.BETA2),
         get(Keys.EPSILON),
-        get(Keys.MAX_GRADIENT_NORM));
+        get(Keys.MAX_GRADIENT_NORM),
+        frozen());
+  }
+
+  private Frozen frozen() {
+    if (get(Keys.FIX_ENCODER)) {
+      return Frozen.ENCODER;
+    }
+    return get(Keys.FIX_POSITIONS) ? Frozen.POSITIONS : Frozen.NOTHING;
   }
 
   private static String constant(String word) {

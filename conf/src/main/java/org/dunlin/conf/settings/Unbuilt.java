@@ -8,31 +8,13 @@ import java.util.Map;
  * another model than the person asked for, so anything but the default is refused.
  */
 final class Unbuilt {
-  private static final List<Key<?>> KEYS =
-      List.of(
-          Keys.UNIFIED,
-          Keys.COLBERT_DIM,
-          Keys.FIX_ENCODER,
-          Keys.FIX_POSITIONS,
-          Keys.ACCUMULATION,
-          Keys.MICRO_BATCH_ROWS,
-          Keys.CHECKPOINTING,
-          Keys.PRECISION,
-          Keys.SELF_DISTILLATION,
-          Keys.SELF_DISTILLATION_START);
+  private static final List<Key<?>> KEYS = List.of(Keys.PRECISION);
 
   private Unbuilt() {}
 
   static void refuse(Layers layers, Map<Key<?>, Object> values) {
     for (Key<?> key : KEYS) {
       refuse(layers, key, values.get(key));
-    }
-    if ("cosine".equals(values.get(Keys.SCHEDULE))) {
-      layers.check(
-          () -> {
-            throw new IllegalArgumentException(
-                "optimizer.schedule: cosine (expected: linear or constant, because this build has no other)");
-          });
     }
   }
 

@@ -80,7 +80,7 @@ public final class Feed {
     // In decimals: as doubles, 0.7 of 10 steps are more than 7.
     BigDecimal fraction = BigDecimal.valueOf(epochs).subtract(BigDecimal.valueOf(whole));
     if (batch.tokens() == 0) {
-      long steps = sources.batches();
+      long steps = sources.steps(batch.pools());
       return whole * steps + share(fraction, steps);
     }
     try (WindowReader reader = new WindowReader(samples, tokenizer, batch, data)) {

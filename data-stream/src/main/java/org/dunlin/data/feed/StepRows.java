@@ -12,12 +12,13 @@ import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.run.BatchSpec;
 
 /**
- * The samples of one global batch, before it is a step with a number, slots and micro-batches.
+ * The samples of one step's global batches, before it has a number, slots and micro-batches.
  *
  * @param epoch from 0
- * @param samples in the batch's order
+ * @param samples in the batches' order
+ * @param firstQueryOfPool {@code [batches + 1]}: where each batch begins, as in {@link StepHeader}
  */
-record StepRows(int epoch, List<TokenizedSample> samples) {
+record StepRows(int epoch, List<TokenizedSample> samples, int[] firstQueryOfPool) {
 
   StepBatch cut(long step, BatchSpec batch) {
     int[] firstQuery = SlotCut.firstQueries(samples.size(), batch.slots());
@@ -35,10 +36,14 @@ record StepRows(int epoch, List<TokenizedSample> samples) {
             firstQuery,
             samples.stream().mapToLong(TokenizedSample::id).toArray(),
             samples.stream().flatMapToLong(s -> Arrays.stream(s.passageHashes())).toArray(),
-            samples.stream().mapToLong(TokenizedSample::tokens).sum(),
-            slots.stream().mapToLong(StepRows::paddedTokens).sum(),
+            samples.stream()
+                .flatMapToInt(s -> Arrays.stream(s.passages()).mapToInt(ids -> ids.length))
+                .toArray(),
+            teacherScores(),
             samples.get(0).inBatchNegatives(),
-            teacherScores()),
+            firstQueryOfPool,
+            samples.stream().mapToLong(TokenizedSample::tokens).sum(),
+            slots.stream().mapToLong(StepRows::paddedTokens).sum()),
         List.copyOf(slots));
   }
 
@@ -71,7 +76,8 @@ record StepRows(int epoch, List<TokenizedSample> samples) {
         own.size(),
         groupSize(),
         rows,
-        MicroBatchCut.cut(lengths, batch.microBatchTokens(), batch.padMultiple()),
+        MicroBatchCut.cut(
+            lengths, batch.microBatchTokens(), batch.microBatchRows(), batch.padMultiple()),
         batch.padMultiple());
   }
 

@@ -47,16 +47,22 @@ record Window(EpochPlan plan, int number) {
   }
 
   /**
-   * The global batches of this window.
+   * The steps of this window.
    *
    * @param samples of {@link #rows}, in their order
    */
   List<StepRows> steps(List<TokenizedSample> samples) {
     int[] tokens = samples.stream().mapToInt(TokenizedSample::tokens).toArray();
-    return plan.batches(number, tokens).stream()
-        .map(
-            places ->
-                new StepRows(plan.epoch(), Arrays.stream(places).mapToObj(samples::get).toList()))
-        .toList();
+    return plan.steps(number, tokens).stream().map(step -> step(step, samples)).toList();
+  }
+
+  private StepRows step(List<int[]> batches, List<TokenizedSample> samples) {
+    int[] firstQueryOfPool = new int[batches.size() + 1];
+    for (int pool = 0; pool < batches.size(); pool++) {
+      firstQueryOfPool[pool + 1] = firstQueryOfPool[pool] + batches.get(pool).length;
+    }
+    List<TokenizedSample> own =
+        batches.stream().flatMapToInt(Arrays::stream).mapToObj(samples::get).toList();
+    return new StepRows(plan.epoch(), own, firstQueryOfPool);
   }
 }

@@ -41,7 +41,7 @@ final class WindowReader implements AutoCloseable {
             Thread.ofPlatform().daemon().name("tokenizer-", 0).factory());
   }
 
-  /** The window's global batches. */
+  /** The window's steps. */
   CompletableFuture<List<StepRows>> read(Window window) {
     int[] rows = window.rows();
     List<CompletableFuture<List<TokenizedSample>>> tasks = new ArrayList<>();

@@ -3,8 +3,12 @@ package org.dunlin.data.model;
 import java.util.ArrayList;
 import java.util.List;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 
-/** The parameters of a BERT or XLM-RoBERTa encoder under Hugging Face's names, without a prefix. */
+/**
+ * The parameters of a BERT or XLM-RoBERTa encoder under Hugging Face's names, without a prefix, and
+ * of its heads.
+ */
 public final class EncoderTensors {
   /** The one table of which a batch touches only some rows. */
   public static final String WORD_EMBEDDINGS = "embeddings.word_embeddings.weight";
@@ -30,6 +34,30 @@ public final class EncoderTensors {
       linear(all, in + "output.dense", h, spec.feedForward());
       norm(all, in + "output.LayerNorm", h);
     }
+    return List.copyOf(all);
+  }
+
+  /**
+   * The same, then the multi-vector and the sparse head under FlagEmbedding's names where there are
+   * any.
+   */
+  public static List<Tensor> expected(EncoderSpec spec, HeadSpec heads) {
+    List<Tensor> all = new ArrayList<>(expected(spec));
+    if (heads.unified()) {
+      all.addAll(heads(spec.hidden(), heads.vectorWidth()));
+    }
+    return List.copyOf(all);
+  }
+
+  /** Whether a parameter belongs to the sparse or the multi-vector head. */
+  public static boolean isOfHead(String name) {
+    return name.startsWith(Heads.COLBERT + ".") || name.startsWith(Heads.SPARSE + ".");
+  }
+
+  static List<Tensor> heads(int hidden, int vectorWidth) {
+    List<Tensor> all = new ArrayList<>();
+    linear(all, Heads.COLBERT, vectorWidth, hidden);
+    linear(all, Heads.SPARSE, 1, hidden);
     return List.copyOf(all);
   }
 

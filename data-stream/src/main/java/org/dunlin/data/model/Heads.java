@@ -92,11 +92,7 @@ final class Heads implements AutoCloseable {
 
   /** Under FlagEmbedding's names, in the one order that the state's layout relies on. */
   List<Tensor> tensors() {
-    return List.of(
-        Tensor.of(COLBERT + ".weight", colbertDim, hidden),
-        Tensor.of(COLBERT + ".bias", colbertDim),
-        Tensor.of(SPARSE + ".weight", 1, hidden),
-        Tensor.of(SPARSE + ".bias", 1));
+    return EncoderTensors.heads(hidden, colbertDim);
   }
 
   void read(Tensor tensor, long firstElement, FloatBuffer into) {

@@ -50,7 +50,7 @@ final class BatchCut {
   }
 
   /** In a random order: otherwise training would go from long to short, over and over. */
-  static List<int[]> shuffled(List<int[]> batches, Draws draws) {
+  static <T> List<T> shuffled(List<T> batches, Draws draws) {
     int[] order = new int[batches.size()];
     Arrays.setAll(order, place -> place);
     draws.shuffle(order, order.length);

@@ -10,9 +10,9 @@ import org.dunlin.protocol.run.BatchSpec;
 /**
  * The order in which one epoch uses the samples: each exactly once.
  *
- * <p>Each source's rows are shuffled and cut into blocks of its batch size; the blocks of all
+ * <p>Each source's rows are shuffled and cut into blocks, a step's batches each; the blocks of all
  * sources are shuffled and cut into windows. A window's rows are read and tokenized, then {@link
- * #batches} sorts each source's rows by length and cuts them into global batches: rows of similar
+ * #steps} sorts each source's rows by length and cuts them into global batches: rows of similar
  * length and of one source meet in a batch, while windows keep the epoch's order random. Not
  * promised: that batches are full where {@code batch.tokens} closes them early or a source ends.
  * Immutable.
@@ -79,20 +79,24 @@ public final class EpochPlan {
   }
 
   /**
-   * A window's global batches, in their order of training.
+   * A window's steps, in their order of training.
    *
    * @param tokens {@code [rows of the window]} real tokens of each row, its query and its group
-   * @return {@code [batches][rows]}: places in {@code tokens}, each exactly once, all of one source
+   * @return {@code [steps][batches][rows]}: places in {@code tokens}, each exactly once, those of a
+   *     step all of one source; {@code batch.pools} batches a step, fewer where a source ends
    */
-  public List<int[]> batches(int window, int[] tokens) {
+  public List<List<int[]>> steps(int window, int[] tokens) {
     int[] numbers = Arrays.stream(window(window)).map(sources::number).toArray();
-    List<int[]> batches = new ArrayList<>();
+    List<List<int[]>> steps = new ArrayList<>();
     for (int number : Arrays.stream(numbers).distinct().sorted().toArray()) {
       int[] places =
           IntStream.range(0, numbers.length).filter(at -> numbers[at] == number).toArray();
-      batches.addAll(BatchCut.cut(places, tokens, sources.all().get(number), batch.tokens()));
+      List<int[]> cut = BatchCut.cut(places, tokens, sources.all().get(number), batch.tokens());
+      for (int first = 0; first < cut.size(); first += batch.pools()) {
+        steps.add(cut.subList(first, Math.min(cut.size(), first + batch.pools())));
+      }
     }
-    return BatchCut.shuffled(batches, new Draws(seed, Draws.Kind.BATCH_ORDER, epoch, window));
+    return BatchCut.shuffled(steps, new Draws(seed, Draws.Kind.BATCH_ORDER, epoch, window));
   }
 
   private List<Block> blocks() {
@@ -101,8 +105,9 @@ public final class EpochPlan {
       RowSource source = sources.all().get(number);
       int[] rows = source.rows().clone();
       new Draws(seed, Draws.Kind.EPOCH_ORDER, epoch, number).shuffle(rows, rows.length);
-      for (long first = 0; first < rows.length; first += source.pairs()) {
-        int end = (int) Math.min(rows.length, first + source.pairs());
+      long pairs = (long) source.pairs() * batch.pools();
+      for (long first = 0; first < rows.length; first += pairs) {
+        int end = (int) Math.min(rows.length, first + pairs);
         blocks.add(new Block(Arrays.copyOfRange(rows, (int) first, end)));
       }
     }

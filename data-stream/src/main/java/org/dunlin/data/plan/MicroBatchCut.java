@@ -33,13 +33,19 @@ public final class MicroBatchCut {
    *
    * @param tokens of each row, at least 1
    * @param mostTokens padded tokens of a micro-batch
+   * @param mostRows of a micro-batch; 0: any number
    * @param padMultiple rows are padded up to a multiple of this
    * @return {@code [micro-batches][rows]}: places in {@code tokens}, each exactly once
    */
-  public static int[][] cut(int[] tokens, int mostTokens, int padMultiple) {
+  public static int[][] cut(int[] tokens, int mostTokens, int mostRows, int padMultiple) {
     int[] sorted = Lengths.descending(tokens);
     int[] real = Arrays.stream(sorted).map(row -> tokens[row]).toArray();
-    int[] starts = starts(padded(sorted, tokens, padMultiple), real, mostTokens);
+    int[] starts =
+        starts(
+            padded(sorted, tokens, padMultiple),
+            real,
+            mostTokens,
+            mostRows > 0 ? Math.min(mostRows, MOST_ROWS) : MOST_ROWS);
     int[][] microBatches = new int[starts.length - 1][];
     for (int number = 0; number < microBatches.length; number++) {
       microBatches[number] = Arrays.copyOfRange(sorted, starts[number], starts[number + 1]);
@@ -70,7 +76,7 @@ public final class MicroBatchCut {
    * @param padded lengths, descending: a micro-batch is as long as its first row
    * @param real lengths, in the same order
    */
-  private static int[] starts(int[] padded, int[] real, int mostTokens) {
+  private static int[] starts(int[] padded, int[] real, int mostTokens, int mostRows) {
     int rows = padded.length;
     if (rows > 0 && padded[0] > mostTokens) {
       throw Refusal.run(
@@ -82,7 +88,7 @@ public final class MicroBatchCut {
     int cuts = 0;
     for (int first = rows - 1; first >= 0; first--) {
       cost[first] = Long.MAX_VALUE;
-      int most = Math.min(rows - first, Math.min(MOST_ROWS, mostTokens / padded[first]));
+      int most = Math.min(rows - first, Math.min(mostRows, mostTokens / padded[first]));
       long tokens = 0;
       for (int end = first + 1; end <= first + most; end++) {
         tokens += real[end - 1];

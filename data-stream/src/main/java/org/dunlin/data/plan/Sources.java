@@ -49,10 +49,16 @@ public final class Sources {
     return all.stream().mapToInt(source -> source.rows().length).sum();
   }
 
-  /** Batches of an epoch, where none is cut by its tokens. */
-  public long batches() {
-    return all.stream()
-        .mapToLong(source -> ((long) source.rows().length + source.pairs() - 1) / source.pairs())
-        .sum();
+  /**
+   * Steps of an epoch, where no batch is cut by its tokens.
+   *
+   * @param pools batches of a step
+   */
+  public long steps(int pools) {
+    long steps = 0;
+    for (RowSource source : all) {
+      steps += Math.ceilDiv((long) source.rows().length, (long) source.pairs() * pools);
+    }
+    return steps;
   }
 }

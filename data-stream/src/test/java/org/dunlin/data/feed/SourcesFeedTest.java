@@ -21,8 +21,10 @@ import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.DataSpec.ByLength;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
@@ -93,12 +95,14 @@ class SourcesFeedTest {
               3,
               steps,
               model.encoder(),
+              HeadSpec.DENSE,
               "w",
               "d",
               data,
               BATCH,
               LossSpec.contrastive(LossSpec.Pooling.CLS, true, 0.02, false),
-              new OptimizerSpec(1e-3, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1));
+              new OptimizerSpec(1e-3, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1),
+              ComputeSpec.PLAIN);
       return Feed.batches(samples, tokenizer, spec)
           .map(StepBatch::header)
           .runWith(Sink.seq(), system)

@@ -53,7 +53,9 @@ class EpochPlanTest {
   void aBatchHoldsRowsOfNeighbouringLengths(
       @ForAll long seed, @ForAll @IntRange(min = 1, max = 300) int rows) {
     int[] tokens = new Random(seed).ints(rows, 2, LONGEST).toArray();
-    List<int[]> batches = new EpochPlan(seed, 0, rows, spec(8, 0, 1000)).batches(0, tokens);
+    List<int[]> batches =
+        new EpochPlan(seed, 0, rows, spec(8, 0, 1000))
+            .steps(0, tokens).stream().flatMap(List::stream).toList();
     int[] sorted =
         batches.stream()
             .sorted(
@@ -67,7 +69,9 @@ class EpochPlanTest {
   @Test
   void shouldNotTrainFromLongToShort() {
     int[] tokens = IntStream.rangeClosed(1, 400).toArray();
-    List<int[]> batches = new EpochPlan(7, 0, 400, spec(8, 0, 50)).batches(0, tokens);
+    List<int[]> batches =
+        new EpochPlan(7, 0, 400, spec(8, 0, 50))
+            .steps(0, tokens).stream().flatMap(List::stream).toList();
     int[] longest = batches.stream().mapToInt(batch -> tokens[batch[0]]).toArray();
     long falls =
         IntStream.range(1, longest.length).filter(n -> longest[n] < longest[n - 1]).count();
@@ -90,7 +94,7 @@ class EpochPlanTest {
   @Test
   void shouldRefuseABudgetThatASampleDoesNotFit() {
     EpochPlan plan = new EpochPlan(1, 0, 3, spec(8, 99, 1));
-    assertThatThrownBy(() -> plan.batches(0, new int[] {50, 100, 20}))
+    assertThatThrownBy(() -> plan.steps(0, new int[] {50, 100, 20}))
         .isInstanceOf(Refusal.class)
         .hasMessageStartingWith("batch.tokens: 99 is too small a budget (expected: >= 100");
   }
@@ -103,7 +107,8 @@ class EpochPlanTest {
             number -> {
               int[] window = plan.window(number);
               int[] tokens = Arrays.stream(window).map(EpochPlanTest::tokens).toArray();
-              return plan.batches(number, tokens).stream()
+              return plan.steps(number, tokens).stream()
+                  .flatMap(List::stream)
                   .map(batch -> Arrays.stream(batch).map(place -> window[place]).toArray());
             })
         .toList();

@@ -23,13 +23,13 @@ class MicroBatchCutTest {
       @ForAll @IntRange(min = 112, max = 2000) int budget,
       @ForAll @IntRange(min = 1, max = 16) int padMultiple) {
     int[] tokens = lengths.stream().mapToInt(length -> length).toArray();
-    int[][] cut = MicroBatchCut.cut(tokens, budget, padMultiple);
+    int[][] cut = MicroBatchCut.cut(tokens, budget, 0, padMultiple);
     assertThat(Arrays.stream(cut).flatMapToInt(Arrays::stream).sorted().toArray())
         .isEqualTo(IntStream.range(0, tokens.length).toArray());
     assertThat(List.of(cut)).allMatch(rows -> padded(rows, tokens, padMultiple) <= budget);
     assertThat(cost(cut, tokens, padMultiple))
         .isLessThanOrEqualTo(cost(greedy(tokens, budget, padMultiple), tokens, padMultiple));
-    assertThat(MicroBatchCut.cut(tokens, budget, padMultiple)).isDeepEqualTo(cut);
+    assertThat(MicroBatchCut.cut(tokens, budget, 0, padMultiple)).isDeepEqualTo(cut);
   }
 
   @Property(tries = 300)
@@ -45,12 +45,12 @@ class MicroBatchCutTest {
         least = Math.min(least, cost(candidate, tokens, 1));
       }
     }
-    assertThat(cost(MicroBatchCut.cut(tokens, budget, 1), tokens, 1)).isEqualTo(least);
+    assertThat(cost(MicroBatchCut.cut(tokens, budget, 0, 1), tokens, 1)).isEqualTo(least);
   }
 
   @Test
   void shouldKeepTiesInTheirPlacesAndTheLongestFirst() {
-    assertThat(MicroBatchCut.cut(new int[] {5, 900, 5, 900, 6}, 4096, 1))
+    assertThat(MicroBatchCut.cut(new int[] {5, 900, 5, 900, 6}, 4096, 0, 1))
         .isDeepEqualTo(new int[][] {{1, 3}, {4, 0, 2}});
   }
 
@@ -58,14 +58,14 @@ class MicroBatchCutTest {
   void shouldBoundTheRowsOfAMicroBatch() {
     int[] tokens = new int[20_000];
     Arrays.fill(tokens, 2);
-    assertThat(List.of(MicroBatchCut.cut(tokens, Integer.MAX_VALUE, 1)))
+    assertThat(List.of(MicroBatchCut.cut(tokens, Integer.MAX_VALUE, 0, 1)))
         .hasSize(20)
         .allMatch(rows -> rows.length <= MicroBatchCut.MOST_ROWS);
   }
 
   @Test
   void shouldRefuseARowThatDoesNotFitTheBudget() {
-    assertThatThrownBy(() -> MicroBatchCut.cut(new int[] {3, 60}, 63, 8))
+    assertThatThrownBy(() -> MicroBatchCut.cut(new int[] {3, 60}, 63, 0, 8))
         .isInstanceOf(Refusal.class)
         .hasMessageStartingWith("micro-batch.tokens: 63 (expected: >= 64, ")
         .hasMessageContaining("data.passage-max-tokens");

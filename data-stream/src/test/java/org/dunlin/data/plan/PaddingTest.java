@@ -3,6 +3,7 @@ package org.dunlin.data.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.dunlin.protocol.run.BatchSpec;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -36,7 +37,7 @@ class PaddingTest {
     for (int window = 0; window < plan.windows(); window++) {
       int[] rows = plan.window(window);
       int[] tokens = Arrays.stream(rows).map(row -> Arrays.stream(corpus[row]).sum()).toArray();
-      for (int[] batch : plan.batches(window, tokens)) {
+      for (int[] batch : plan.steps(window, tokens).stream().flatMap(List::stream).toList()) {
         int[] first = SlotCut.firstQueries(batch.length, spec.slots());
         for (int slot = 0; slot < spec.slots(); slot++) {
           int[] lengths =
@@ -52,7 +53,7 @@ class PaddingTest {
   }
 
   private static long padded(int[] lengths, int mostTokens) {
-    return Arrays.stream(MicroBatchCut.cut(lengths, mostTokens, 1))
+    return Arrays.stream(MicroBatchCut.cut(lengths, mostTokens, 0, 1))
         .mapToLong(
             rows ->
                 MicroBatchCut.work(

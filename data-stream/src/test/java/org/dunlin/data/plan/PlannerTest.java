@@ -33,7 +33,7 @@ class PlannerTest {
     DataPlan plan = plan(plain());
     assertThat(plan.sources().all()).hasSize(1);
     assertThat(plan.sources().all().get(0).rows()).hasSize(12);
-    assertThat(plan.sources().batches()).isEqualTo(2);
+    assertThat(plan.sources().steps(1)).isEqualTo(2);
     assertThat(plan.lines())
         .containsExactly(
             folder.resolve("a.jsonl") + ": 5 of 5 rows, batches of 8, group of 8",

@@ -41,7 +41,7 @@ class SourcesTest {
       assertThat(Arrays.stream(batch).allMatch(row -> sources.number(row) == number)).isTrue();
     }
     if (!budget) {
-      assertThat((long) batches.size()).isEqualTo(sources.batches());
+      assertThat((long) batches.size()).isEqualTo(sources.steps(1));
     }
     List<int[]> again = batches(new EpochPlan(seed, epoch, sources, spec));
     assertThat(Arrays.deepEquals(again.toArray(), batches.toArray())).isTrue();
@@ -103,7 +103,8 @@ class SourcesTest {
     for (int window = 0; window < plan.windows(); window++) {
       int[] rows = plan.window(window);
       int[] tokens = Arrays.stream(rows).map(row -> 2 + row * 31 % (LONGEST - 1)).toArray();
-      plan.batches(window, tokens).stream()
+      plan.steps(window, tokens).stream()
+          .flatMap(List::stream)
           .map(batch -> Arrays.stream(batch).map(place -> rows[place]).toArray())
           .forEach(batches::add);
     }

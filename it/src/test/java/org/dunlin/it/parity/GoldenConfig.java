@@ -1,9 +1,15 @@
 package org.dunlin.it.parity;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalInt;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
@@ -19,16 +25,81 @@ record GoldenConfig(JsonNode json) {
     return json.path("steps").asInt();
   }
 
-  int batchesPerStep() {
-    return json.path("batches_per_step").asInt();
+  /** Whose numbers a correct system reproduces: for distributed ones, one process's. */
+  GoldenConfig exact(GoldenSet set) {
+    JsonNode reference = json.path("exact_reference");
+    return reference.isTextual() ? set.config(reference.asText()) : this;
   }
 
-  double loss(int step) {
-    return json.path("losses").path(step).asDouble();
+  /** How many members compute it. */
+  int members() {
+    return json.path("args").path("world_size").asInt(1);
+  }
+
+  /** Batches that a step sums the gradients of, each with its own negatives. */
+  int pools() {
+    boolean apart = members() > 1 && !train("negatives_cross_device").asBoolean();
+    return train("gradient_accumulation_steps").asInt(1) * (apart ? members() : 1);
+  }
+
+  /** Explicit batches of a step. */
+  int batchesPerStep() {
+    int accumulated = train("gradient_accumulation_steps").asInt(1);
+    return json.path("batches_per_step").asInt() * accumulated * members();
+  }
+
+  /** The loss of a pool of a step, or with one pool of the step. */
+  double loss(int step, int pool) {
+    JsonNode ranks = json.path("per_rank");
+    if (pools() > 1 && members() > 1) {
+      return ranks.path(pool).path("losses").path(step).asDouble();
+    }
+    return json.path("losses").path(step * pools() + pool).asDouble();
   }
 
   double gradientNorm(int step) {
     return json.path("grad_norms_pre_clip").path(step).asDouble();
+  }
+
+  /** Score matrices of step 0 by head: dense, sparse, colbert, ensemble. */
+  JsonNode scores(GoldenSet set) {
+    JsonNode same = json.path("scores_step0_same_as");
+    return same.isTextual() ? set.config(same.asText()).scores(set) : json.path("scores_step0");
+  }
+
+  boolean unified() {
+    return train("unified_finetuning").asBoolean();
+  }
+
+  boolean distils() {
+    return data("knowledge_distillation").asBoolean();
+  }
+
+  boolean inBatchNegatives() {
+    return !json.path("no_in_batch_neg_flag").asBoolean();
+  }
+
+  boolean recomputes() {
+    return train("gradient_checkpointing").asBoolean();
+  }
+
+  int padMultiple() {
+    return data("pad_to_multiple_of").asInt(1);
+  }
+
+  /** The folder with the heads, in the set's. */
+  String headsFrom() {
+    return json.path("heads_from").asText("model/");
+  }
+
+  OptionalInt colbertDim() {
+    int dim = json.path("args").path("model").path("colbert_dim").asInt(-1);
+    return dim > 0 ? OptionalInt.of(dim) : OptionalInt.empty();
+  }
+
+  /** Its file of final weights or of gradients of step 0, if there is one. */
+  Optional<String> weightsFile() {
+    return Optional.ofNullable(json.path("weights_file").textValue());
   }
 
   /** Suggested tolerance, or ten times the reference's own noise where that is near it. */
@@ -54,32 +125,7 @@ record GoldenConfig(JsonNode json) {
     return train("sub_batch_size").asInt(data("sub_batch_size").asInt(otherwise));
   }
 
-  /** Whether this build can run it; what is not named here needs a head or loss still to come. */
-  boolean isSupported() {
-    return json.path("world_size").asInt(json.path("args").path("world_size").asInt(1)) == 1
-        && !train("unified_finetuning").asBoolean()
-        && !train("fix_position_embedding").asBoolean()
-        && !train("gradient_checkpointing").asBoolean()
-        && train("gradient_accumulation_steps").asInt(1) == 1;
-  }
-
-  boolean inBatchNegatives() {
-    return !json.path("no_in_batch_neg_flag").asBoolean();
-  }
-
-  /** Whether the teacher's scores are used. */
-  boolean isTaught() {
-    return data("knowledge_distillation").asBoolean();
-  }
-
-  private LossSpec.Distillation distillation() {
-    return isTaught()
-        ? LossSpec.Distillation.valueOf(
-            train("kd_loss_type").asText("kl_div").toUpperCase(Locale.ROOT))
-        : LossSpec.Distillation.NONE;
-  }
-
-  RunSpec runSpec(EncoderSpec encoder, int groupSize, int pairs, int slots) {
+  RunSpec runSpec(EncoderSpec encoder, HeadSpec heads, int groupSize, int pairs, int slots) {
     BatchSpec batch =
         new BatchSpec(
             pairs,
@@ -90,28 +136,73 @@ record GoldenConfig(JsonNode json) {
             1,
             data("query_max_len").asInt(),
             data("passage_max_len").asInt(),
-            data("pad_to_multiple_of").asInt(1));
+            padMultiple(),
+            pools(),
+            0);
     LossSpec loss =
         new LossSpec(
             LossSpec.Pooling.valueOf(
-                train("sentence_pooling_method").asText().toUpperCase(Locale.ROOT)),
-            train("normalize_embeddings").asBoolean(),
+                train("sentence_pooling_method").asText("cls").toUpperCase(Locale.ROOT)),
+            train("normalize_embeddings").asBoolean(true),
             train("temperature").asDouble(),
             false,
             distillation(),
-            GoldenSet.stream(train("mrl_dims")).map(JsonNode::asInt).toList());
+            train("use_self_distill").asBoolean()
+                ? train("self_distill_start_step").asLong(-1)
+                : LossSpec.NEVER,
+            matryoshkaDims(),
+            true);
     OptimizerSpec optimizer =
         new OptimizerSpec(
             train("learning_rate").asDouble(),
             OptimizerSpec.Schedule.valueOf(
-                train("lr_scheduler_type").asText().toUpperCase(Locale.ROOT)),
-            train("warmup_steps").asLong(),
+                train("lr_scheduler_type").asText("linear").toUpperCase(Locale.ROOT)),
+            warmupSteps(),
             train("weight_decay").asDouble(),
             train("adam_beta1").asDouble(0.9),
             train("adam_beta2").asDouble(0.999),
             train("adam_epsilon").asDouble(1e-8),
-            train("max_grad_norm").asDouble());
+            train("max_grad_norm").asDouble(1),
+            frozen());
     return new RunSpec(
-        name(), 42, steps(), encoder.withDropout(0, 0), "", "", batch, loss, optimizer);
+        name(),
+        42,
+        steps(),
+        encoder.withDropout(0, 0),
+        heads,
+        "",
+        "",
+        DataSpec.PLAIN,
+        batch,
+        loss,
+        optimizer,
+        ComputeSpec.PLAIN);
+  }
+
+  private LossSpec.Distillation distillation() {
+    return distils()
+        ? LossSpec.Distillation.valueOf(
+            train("kd_loss_type").asText("kl_div").toUpperCase(Locale.ROOT))
+        : LossSpec.Distillation.NONE;
+  }
+
+  private List<Integer> matryoshkaDims() {
+    return train("use_mrl").asBoolean()
+        ? GoldenSet.stream(train("mrl_dims")).map(JsonNode::asInt).toList()
+        : List.of();
+  }
+
+  private long warmupSteps() {
+    long steps = train("warmup_steps").asLong();
+    return steps > 0 ? steps : (long) Math.ceil(steps() * train("warmup_ratio").asDouble());
+  }
+
+  private OptimizerSpec.Frozen frozen() {
+    if (train("fix_encoder").asBoolean()) {
+      return OptimizerSpec.Frozen.ENCODER;
+    }
+    return train("fix_position_embedding").asBoolean()
+        ? OptimizerSpec.Frozen.POSITIONS
+        : OptimizerSpec.Frozen.NOTHING;
   }
 }

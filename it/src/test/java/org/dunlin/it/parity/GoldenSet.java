@@ -18,7 +18,7 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
    *
    * @param queries token ids, {@code [queries][tokens]}
    * @param passages token ids, {@code [queries * groupSize][tokens]}, the positive first
-   * @param teacherScores {@code [queries * groupSize]}, raw
+   * @param teacherScores {@code [queries * groupSize]}
    */
   record Batch(int[][] queries, int[][] passages, float[] teacherScores) {}
 
@@ -50,6 +50,13 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
     return new GoldenSet(folder, batches.path("train_group_size").asInt(), all, configs);
   }
 
+  GoldenConfig config(String name) {
+    return configs.stream()
+        .filter(config -> config.name().equals(name))
+        .findFirst()
+        .orElseThrow(() -> new IllegalStateException("there is no configuration " + name));
+  }
+
   static JsonNode read(Path file) {
     try {
       return JSON.readTree(file.toFile());
@@ -62,12 +69,12 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
     return Stream.iterate(0, i -> i < array.size(), i -> i + 1).map(array::get);
   }
 
-  private static float[] floats(JsonNode array) {
-    float[] values = new float[array.size()];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) array.get(i).asDouble();
+  static float[] floats(JsonNode numbers) {
+    float[] floats = new float[numbers.size()];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = (float) numbers.get(i).asDouble();
     }
-    return values;
+    return floats;
   }
 
   private static int[][] ids(JsonNode rows) {

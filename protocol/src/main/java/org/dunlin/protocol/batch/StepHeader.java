@@ -1,5 +1,7 @@
 package org.dunlin.protocol.batch;
 
+import java.util.Arrays;
+
 /**
  * What every member must know of a step before its embeddings are gathered.
  *
@@ -13,10 +15,16 @@ package org.dunlin.protocol.batch;
  *     firstQuery[s + 1] - 1}; equal bounds mean an empty slot
  * @param sampleIds {@code [queries]}: rows of the training data, counted through all files
  * @param passageHashes {@code [queries * groupSize]}: equal texts have equal hashes
+ * @param passageTokens {@code [queries * groupSize]}: real tokens of each passage, special ones
+ *     included; empty where no head but the dense one needs them
+ * @param teacherScores {@code [queries * groupSize]}: raw scores, or empty where there are none
+ * @param inBatchNegatives whether other queries' passages are negatives too; else only the own
+ *     group's
+ * @param firstQueryOfPool {@code [pools + 1]}: pool p holds queries {@code firstQueryOfPool[p]} to
+ *     {@code firstQueryOfPool[p + 1] - 1}, at least one. A query meets the passages of its own pool
+ *     only, and each pool weighs alike
  * @param tokens real tokens of the batch
  * @param paddedTokens the same with what padding costs, in tokens' worth of work
- * @param inBatchNegatives whether other queries' passages are a query's negatives too
- * @param teacherScores {@code [queries * groupSize]}: a teacher's raw scores, or empty
  */
 public record StepHeader(
     long step,
@@ -25,13 +33,37 @@ public record StepHeader(
     int[] firstQuery,
     long[] sampleIds,
     long[] passageHashes,
-    long tokens,
-    long paddedTokens,
+    int[] passageTokens,
+    float[] teacherScores,
     boolean inBatchNegatives,
-    float[] teacherScores)
+    int[] firstQueryOfPool,
+    long tokens,
+    long paddedTokens)
     implements FeedItem {
 
-  /** A step with in-batch negatives and without a teacher. */
+  public StepHeader {
+    int queries = firstQuery[firstQuery.length - 1];
+    if (sampleIds.length != queries || passageHashes.length != queries * groupSize) {
+      throw new IllegalArgumentException(
+          "step %d: %d sample ids and %d hashes (expected: %d and %d)"
+              .formatted(
+                  step, sampleIds.length, passageHashes.length, queries, queries * groupSize));
+    }
+    none(step, "passage lengths", passageTokens.length, queries * groupSize);
+    none(step, "teacher scores", teacherScores.length, queries * groupSize);
+    int pools = firstQueryOfPool.length - 1;
+    boolean ascends = pools >= 1 && firstQueryOfPool[0] == 0;
+    for (int pool = 0; ascends && pool < pools; pool++) {
+      ascends = firstQueryOfPool[pool] < firstQueryOfPool[pool + 1];
+    }
+    if (!ascends || firstQueryOfPool[pools] != queries) {
+      throw new IllegalArgumentException(
+          "step %d: pools begin at queries %s (expected: ascending from 0 to %d)"
+              .formatted(step, Arrays.toString(firstQueryOfPool), queries));
+    }
+  }
+
+  /** Of one pool with in-batch negatives and without a teacher. */
   public StepHeader(
       long step,
       int epoch,
@@ -48,25 +80,30 @@ public record StepHeader(
         firstQuery,
         sampleIds,
         passageHashes,
-        tokens,
-        paddedTokens,
+        new int[0],
+        new float[0],
         true,
-        new float[0]);
+        new int[] {0, firstQuery[firstQuery.length - 1]},
+        tokens,
+        paddedTokens);
   }
 
-  public StepHeader {
-    int queries = firstQuery[firstQuery.length - 1];
-    if (sampleIds.length != queries || passageHashes.length != queries * groupSize) {
+  private static void none(long step, String what, int found, int all) {
+    if (found != 0 && found != all) {
       throw new IllegalArgumentException(
-          "step %d: %d sample ids and %d hashes (expected: %d and %d)"
-              .formatted(
-                  step, sampleIds.length, passageHashes.length, queries, queries * groupSize));
+          "step %d: %d %s (expected: 0 or %d)".formatted(step, found, what, all));
     }
-    if (teacherScores.length != 0 && teacherScores.length != queries * groupSize) {
-      throw new IllegalArgumentException(
-          "step %d: %d teacher scores (expected: none or %d)"
-              .formatted(step, teacherScores.length, queries * groupSize));
-    }
+  }
+
+  /** How many pools of negatives there are. */
+  public int pools() {
+    return firstQueryOfPool.length - 1;
+  }
+
+  /** The pool of a query. */
+  public int poolOf(int query) {
+    int at = Arrays.binarySearch(firstQueryOfPool, query);
+    return at >= 0 ? at : -at - 2;
   }
 
   /** Number of slots, empty ones included. */

@@ -13,6 +13,9 @@ package org.dunlin.protocol.run;
  * @param queryMaxTokens queries are cut to this many tokens, special ones included
  * @param passageMaxTokens passages are cut to this many tokens, special ones included
  * @param padMultiple rows are padded up to a multiple of this many tokens
+ * @param pools global batches that one step sums the gradients of (gradient accumulation), each
+ *     with negatives of its own; a step then has {@code pools * pairs} queries
+ * @param microBatchRows most rows that pass the encoder at once; 0: any number
  */
 public record BatchSpec(
     int pairs,
@@ -23,7 +26,9 @@ public record BatchSpec(
     int sortWindowBatches,
     int queryMaxTokens,
     int passageMaxTokens,
-    int padMultiple) {
+    int padMultiple,
+    int pools,
+    int microBatchRows) {
 
   /** A limit that keeps the summation tree and its partial sums small. */
   public static final int MAX_SLOTS = 1024;
@@ -41,6 +46,33 @@ public record BatchSpec(
     Check.atLeast("data.query-max-tokens", queryMaxTokens, 2);
     Check.atLeast("data.passage-max-tokens", passageMaxTokens, 2);
     Check.atLeast("batch.pad-multiple", padMultiple, 1);
+    Check.within("train.accumulation", pools, 1, 1 << 16);
+    Check.atLeast("micro-batch.rows", microBatchRows, 0);
+  }
+
+  /** Without gradient accumulation and without a limit on rows. */
+  public BatchSpec(
+      int pairs,
+      long tokens,
+      int groupSize,
+      int slots,
+      int microBatchTokens,
+      int sortWindowBatches,
+      int queryMaxTokens,
+      int passageMaxTokens,
+      int padMultiple) {
+    this(
+        pairs,
+        tokens,
+        groupSize,
+        slots,
+        microBatchTokens,
+        sortWindowBatches,
+        queryMaxTokens,
+        passageMaxTokens,
+        padMultiple,
+        1,
+        0);
   }
 
   /**

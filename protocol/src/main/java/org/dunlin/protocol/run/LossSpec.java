@@ -10,9 +10,14 @@ import java.util.List;
  * @param temperature what scores are divided by; greater than 0
  * @param maskDuplicates whether a passage whose text equals a query's own positive is left out of
  *     that query's negatives
- * @param distillation what a teacher's scores are used for, where a batch has them
- * @param matryoshkaDims the loss is the mean over these leading parts of the embedding, each
- *     normalised anew; empty for the whole embedding alone
+ * @param distillation what teacher scores do, in steps that have them
+ * @param selfDistillStart heads learn from their ensemble in forwards with a number above this,
+ *     counted from 0 through the run, one for each pool of a step; -1 from the first, {@link
+ *     #NEVER} not at all
+ * @param matryoshkaDims leading parts of the dense embedding, each of which is scaled to length 1
+ *     by itself and has the loss; their mean is trained. Empty: the whole embedding alone
+ * @param padsInMaxSim FlagEmbedding's oddity: the padding of a passage that is shorter than the
+ *     longest of its pool offers similarity 0 to every query token
  */
 public record LossSpec(
     Pooling pooling,
@@ -20,7 +25,12 @@ public record LossSpec(
     double temperature,
     boolean maskDuplicates,
     Distillation distillation,
-    List<Integer> matryoshkaDims) {
+    long selfDistillStart,
+    List<Integer> matryoshkaDims,
+    boolean padsInMaxSim) {
+
+  /** No self-distillation. */
+  public static final long NEVER = Long.MAX_VALUE;
 
   /** Which hidden states make the dense embedding. */
   public enum Pooling {
@@ -32,28 +42,34 @@ public record LossSpec(
     LAST_TOKEN
   }
 
-  /** What a teacher's scores of a query's own passages are used for (reference section 5.4). */
+  /** What a teacher's scores of a query's own group do. */
   public enum Distillation {
     /** Nothing. */
     NONE,
-    /** Cross entropy with the teacher's softmax over the own passages, added to the contrast. */
+    /** The cross entropy with the teacher's softmax is added to the contrastive loss. */
     KL_DIV,
-    /** BGE-M3's: each own passage in turn as the positive, weighted by the teacher's softmax. */
+    /** A weighted sum of contrastive losses, one a passage of the group, replaces it. */
     M3_KD_LOSS
   }
 
   public LossSpec {
     Check.positive("loss.temperature", temperature);
+    Check.atLeast("loss.self-distill-start", selfDistillStart, -1);
     matryoshkaDims = List.copyOf(matryoshkaDims);
-    for (int dim : matryoshkaDims) {
-      Check.atLeast("loss.matryoshka-dims", dim, 1);
-    }
+    matryoshkaDims.forEach(width -> Check.atLeast("loss.mrl-dims", width, 1));
   }
 
   /** The contrastive loss alone. */
   public static LossSpec contrastive(
       Pooling pooling, boolean normalize, double temperature, boolean maskDuplicates) {
     return new LossSpec(
-        pooling, normalize, temperature, maskDuplicates, Distillation.NONE, List.of());
+        pooling,
+        normalize,
+        temperature,
+        maskDuplicates,
+        Distillation.NONE,
+        NEVER,
+        List.of(),
+        false);
   }
 }

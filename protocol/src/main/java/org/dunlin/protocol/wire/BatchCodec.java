@@ -14,9 +14,9 @@ final class BatchCodec {
             .setStep(header.step())
             .setEpoch(header.epoch())
             .setGroupSize(header.groupSize())
+            .setNoInBatchNegatives(!header.inBatchNegatives())
             .setTokens(header.tokens())
-            .setPaddedTokens(header.paddedTokens())
-            .setInBatchNegatives(header.inBatchNegatives());
+            .setPaddedTokens(header.paddedTokens());
     for (int first : header.firstQuery()) {
       wire.addFirstQuery(first);
     }
@@ -26,8 +26,14 @@ final class BatchCodec {
     for (long hash : header.passageHashes()) {
       wire.addPassageHashes(hash);
     }
+    for (int tokens : header.passageTokens()) {
+      wire.addPassageTokens(tokens);
+    }
     for (float score : header.teacherScores()) {
       wire.addTeacherScores(score);
+    }
+    for (int first : header.firstQueryOfPool()) {
+      wire.addFirstQueryOfPool(first);
     }
     return wire.build();
   }
@@ -40,10 +46,12 @@ final class BatchCodec {
         ints(wire.getFirstQueryList()),
         longs(wire.getSampleIdsList()),
         longs(wire.getPassageHashesList()),
+        ints(wire.getPassageTokensList()),
+        floats(wire.getTeacherScoresList()),
+        !wire.getNoInBatchNegatives(),
+        ints(wire.getFirstQueryOfPoolList()),
         wire.getTokens(),
-        wire.getPaddedTokens(),
-        wire.getInBatchNegatives(),
-        floats(wire.getTeacherScoresList()));
+        wire.getPaddedTokens());
   }
 
   static SlotBatchWire write(SlotBatch batch) {
@@ -98,11 +106,11 @@ final class BatchCodec {
   }
 
   private static float[] floats(List<Float> list) {
-    float[] values = new float[list.size()];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = list.get(i);
+    float[] floats = new float[list.size()];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = list.get(i);
     }
-    return values;
+    return floats;
   }
 
   private static long[] longs(List<Long> list) {

@@ -1,7 +1,9 @@
 package org.dunlin.protocol.wire;
 
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
@@ -16,12 +18,15 @@ final class RunSpecCodec {
         .setSeed(spec.seed())
         .setSteps(spec.steps())
         .setEncoder(write(spec.encoder()))
+        .setHeads(write(spec.heads()))
         .setWeightsSha256(spec.weightsSha256())
         .setDataSha256(spec.dataSha256())
         .setData(DataSpecCodec.write(spec.data()))
         .setBatch(write(spec.batch()))
         .setLoss(write(spec.loss()))
         .setOptimizer(write(spec.optimizer()))
+        .setPrecision(spec.compute().precision().name())
+        .setRecomputesLayers(spec.compute().recomputesLayers())
         .build();
   }
 
@@ -31,12 +36,15 @@ final class RunSpecCodec {
         wire.getSeed(),
         wire.getSteps(),
         read(wire.getEncoder()),
+        read(wire.getHeads()),
         wire.getWeightsSha256(),
         wire.getDataSha256(),
         DataSpecCodec.read(wire.getData()),
         read(wire.getBatch()),
         read(wire.getLoss()),
-        read(wire.getOptimizer()));
+        read(wire.getOptimizer()),
+        new ComputeSpec(
+            ComputeSpec.Precision.valueOf(wire.getPrecision()), wire.getRecomputesLayers()));
   }
 
   private static EncoderWire write(EncoderSpec encoder) {
@@ -72,6 +80,18 @@ final class RunSpecCodec {
         wire.getAttentionDropout());
   }
 
+  private static HeadsWire write(HeadSpec heads) {
+    return HeadsWire.newBuilder()
+        .setUnified(heads.unified())
+        .setVectorWidth(heads.vectorWidth())
+        .addAllSilentIds(heads.silentIds())
+        .build();
+  }
+
+  private static HeadSpec read(HeadsWire wire) {
+    return new HeadSpec(wire.getUnified(), wire.getVectorWidth(), wire.getSilentIdsList());
+  }
+
   private static BatchSpecWire write(BatchSpec batch) {
     return BatchSpecWire.newBuilder()
         .setPairs(batch.pairs())
@@ -83,6 +103,8 @@ final class RunSpecCodec {
         .setQueryMaxTokens(batch.queryMaxTokens())
         .setPassageMaxTokens(batch.passageMaxTokens())
         .setPadMultiple(batch.padMultiple())
+        .setPools(batch.pools())
+        .setMicroBatchRows(batch.microBatchRows())
         .build();
   }
 
@@ -96,7 +118,9 @@ final class RunSpecCodec {
         wire.getSortWindowBatches(),
         wire.getQueryMaxTokens(),
         wire.getPassageMaxTokens(),
-        wire.getPadMultiple());
+        wire.getPadMultiple(),
+        wire.getPools(),
+        wire.getMicroBatchRows());
   }
 
   private static LossWire write(LossSpec loss) {
@@ -106,7 +130,9 @@ final class RunSpecCodec {
         .setTemperature(loss.temperature())
         .setMaskDuplicates(loss.maskDuplicates())
         .setDistillation(loss.distillation().name())
+        .setSelfDistillStart(loss.selfDistillStart())
         .addAllMatryoshkaDims(loss.matryoshkaDims())
+        .setPadsInMaxSim(loss.padsInMaxSim())
         .build();
   }
 
@@ -117,7 +143,9 @@ final class RunSpecCodec {
         wire.getTemperature(),
         wire.getMaskDuplicates(),
         LossSpec.Distillation.valueOf(wire.getDistillation()),
-        wire.getMatryoshkaDimsList());
+        wire.getSelfDistillStart(),
+        wire.getMatryoshkaDimsList(),
+        wire.getPadsInMaxSim());
   }
 
   private static OptimizerWire write(OptimizerSpec optimizer) {
@@ -130,6 +158,7 @@ final class RunSpecCodec {
         .setBeta2(optimizer.beta2())
         .setEpsilon(optimizer.epsilon())
         .setMaxGradientNorm(optimizer.maxGradientNorm())
+        .setFrozen(optimizer.frozen().name())
         .build();
   }
 
@@ -142,6 +171,7 @@ final class RunSpecCodec {
         wire.getBeta1(),
         wire.getBeta2(),
         wire.getEpsilon(),
-        wire.getMaxGradientNorm());
+        wire.getMaxGradientNorm(),
+        OptimizerSpec.Frozen.valueOf(wire.getFrozen()));
   }
 }

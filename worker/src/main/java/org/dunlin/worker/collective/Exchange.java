@@ -17,7 +17,12 @@ public interface Exchange extends AutoCloseable {
     EMBEDDINGS(1),
     EMBEDDING_GRADIENTS(2),
     GRADIENTS(3),
-    EMBEDDING_ROWS(4);
+    EMBEDDING_ROWS(4),
+    LEXICAL_IDS(5),
+    LEXICAL_WEIGHTS(6),
+    TOKEN_VECTORS(7),
+    LEXICAL_GRADIENTS(8),
+    VECTOR_GRADIENTS(9);
 
     private final int code;
 
@@ -36,7 +41,8 @@ public interface Exchange extends AutoCloseable {
           return kind;
         }
       }
-      throw new IllegalStateException("kind of transfer: " + code + " (expected: 1 to 4)");
+      throw new IllegalStateException(
+          "kind of transfer: " + code + " (expected: 1 to " + values().length + ")");
     }
   }
 

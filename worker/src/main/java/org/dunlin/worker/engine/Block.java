@@ -22,7 +22,8 @@ public final class Block {
    * @param floats its size, under 2^29
    */
   public Block(long floats) {
-    int size = Math.toIntExact(floats * Float.BYTES + ALIGNMENT_BYTES);
+    // An aligned slice ends at a multiple too.
+    int size = Math.toIntExact(align(floats) * Float.BYTES + ALIGNMENT_BYTES);
     this.bytes =
         ByteBuffer.allocateDirect(size)
             .alignedSlice(ALIGNMENT_BYTES)

@@ -7,9 +7,12 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
+import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 
 /** The engine itself: started once a process, on one intra-op thread. */
 public final class Torch {
@@ -43,6 +46,13 @@ public final class Torch {
         DataType.FLOAT32,
         SparseFormat.DENSE,
         Device.cpu());
+  }
+
+  /** A contiguous array's own memory as floats, row-major; good while the array is open. */
+  public static FloatBuffer floats(NDArray array) {
+    return JniUtils.getByteBuffer((PtNDArray) array, true)
+        .order(ByteOrder.nativeOrder())
+        .asFloatBuffer();
   }
 
   /** Whether operators called on this thread from now on record a graph. */

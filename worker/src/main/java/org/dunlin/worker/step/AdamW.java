@@ -30,7 +30,7 @@ final class AdamW {
       long elements = 0;
       for (int s = 0; s < state.layout().segments().size(); s++) {
         Segment segment = state.layout().segments().get(s);
-        if (segment.decays() == decays) {
+        if (segment.decays() == decays && state.isTrained(s)) {
           call.add(s);
           elements += segment.tensor().elements();
           if (elements >= CALL_ELEMENTS) {
@@ -47,9 +47,9 @@ final class AdamW {
   }
 
   /**
-   * Updates all parameters and moments.
+   * Updates all trained parameters and their moments.
    *
-   * @param gradients by segment; they are scaled in place
+   * @param gradients by segment, null where it is frozen; they are scaled in place
    * @param update its number, from 1
    * @param clip what the gradient is multiplied with, 1 for none
    */

@@ -12,6 +12,7 @@ import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.data.plan.MicroBatchCut;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.worker.engine.ComputeThreads;
@@ -43,12 +44,12 @@ public final class Embedder implements AutoCloseable {
    */
   public Embedder(ModelFolder model, Pooling pooling, boolean normalize, int computeThreads) {
     this.spec = model.encoder();
-    this.state = new State(spec, false);
+    this.state = new State(spec);
     for (Tensor tensor : model.tensors()) {
       model.read(tensor, 0, state.values(tensor.name(), 0, tensor.elements()));
     }
-    this.encoder =
-        new Encoder(manager, spec, LossSpec.contrastive(pooling, normalize, 1, false), state);
+    LossSpec loss = LossSpec.contrastive(pooling, normalize, 1, false);
+    this.encoder = new Encoder(manager, spec, HeadSpec.DENSE, loss, state);
     this.threads = new ComputeThreads(computeThreads);
   }
 
@@ -82,7 +83,7 @@ public final class Embedder implements AutoCloseable {
     float[][] embeddings = new float[texts.length][];
     AtomicInteger done = new AtomicInteger();
     List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
-    for (int[] rows : MicroBatchCut.cut(lengths, most, 1)) {
+    for (int[] rows : MicroBatchCut.cut(lengths, most, 0, 1)) {
       work.add(
           module -> {
             embed(module, texts, rows, embeddings);
@@ -100,8 +101,8 @@ public final class Embedder implements AutoCloseable {
     Torch.recordGraph(false);
     try (NDManager scope = manager.newSubManager()) {
       MicroBatch batch = MicroBatch.of(scope, own, rows, longest, spec.padId(), new long[0]);
-      NDArray dense = encoder.embed(module, scope, batch); // [rows, hidden]
-      FloatBuffer values = TouchedRows.floats(dense);
+      NDArray dense = encoder.embed(module, scope, batch).get(0); // [rows, hidden]
+      FloatBuffer values = Torch.floats(dense);
       for (int row : rows) {
         embeddings[row] = new float[spec.hidden()];
         values.get(embeddings[row]);

@@ -3,42 +3,61 @@ package org.dunlin.worker.step;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.List;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.worker.engine.Module;
 
 /** The encoder's scripts with their fixed arguments. Thread-safe: modules are the callers'. */
 final class Encoder {
+  private final EncoderSpec spec;
+  private final int outputs;
   private final NDArray config;
   private final NDArray epsilon;
   private final State state;
-  private final NDArray[] weights;
 
   /**
-   * A micro-batch's dense embeddings with their graph.
+   * A micro-batch on its way.
    *
-   * @param dense [rows, hidden]
-   * @param looked [rows, tokens, hidden], the looked-up word embeddings, a leaf of the graph
+   * @param out dense embeddings [rows, width]; with heads also lexical weights [rows, tokens] and
+   *     token vectors [rows, tokens - 1, width]
+   * @param kept what the backward pass needs: the looked-up word embeddings, a leaf of the graph
+   *     that {@code out} has; or by layers what each layer was given
    */
-  record Encoded(NDArray dense, NDArray looked) {}
+  record Encoded(List<NDArray> out, List<NDArray> kept) {
+    void close() {
+      new NDList(out).close();
+      new NDList(kept).close();
+    }
+  }
 
-  Encoder(NDManager manager, EncoderSpec spec, LossSpec loss, State state) {
+  Encoder(NDManager manager, EncoderSpec spec, HeadSpec heads, LossSpec loss, State state) {
+    this.spec = spec;
     this.state = state;
-    this.weights = state.weights();
-    this.config =
-        manager.create(
-            new long[] {
-              spec.heads(),
-              spec.firstPosition(),
-              switch (loss.pooling()) {
-                case CLS -> 0;
-                case MEAN -> 1;
-                case LAST_TOKEN -> 2;
-              },
-              loss.normalize() ? 1 : 0,
-              share(spec.hiddenDropout()),
-              share(spec.attentionDropout())
-            });
+    this.outputs = heads.unified() ? 3 : 1;
+    List<Long> numbers = new ArrayList<>();
+    numbers.add((long) spec.heads());
+    numbers.add((long) spec.firstPosition());
+    numbers.add(
+        switch (loss.pooling()) {
+          case CLS -> 0L;
+          case MEAN -> 1L;
+          case LAST_TOKEN -> 2L;
+        });
+    numbers.add(loss.normalize() ? 1L : 0);
+    numbers.add(share(spec.hiddenDropout()));
+    numbers.add(share(spec.attentionDropout()));
+    numbers.add(heads.unified() ? 1L : 0);
+    numbers.add(
+        switch (state.frozen()) {
+          case NOTHING -> 0L;
+          case POSITIONS -> 1L;
+          case ENCODER -> 2L;
+        });
+    loss.matryoshkaDims().forEach(width -> numbers.add((long) width));
+    this.config = manager.create(numbers.stream().mapToLong(Long::longValue).toArray());
     this.epsilon = manager.create(new double[] {spec.layerNormEpsilon()});
   }
 
@@ -47,38 +66,68 @@ final class Encoder {
     return Math.round(probability * 65536);
   }
 
+  /** What a graph of this many tokens takes, in bytes, by estimate. */
+  long graphBytes(MicroBatch batch) {
+    long tokens = (long) batch.rows().length * batch.tokens();
+    long floats = tokens * spec.layers() * (16L * spec.hidden() + 3L * spec.feedForward());
+    if (spec.attentionDropout() > 0) {
+      floats += 4L * tokens * batch.tokens() * spec.heads() * spec.layers();
+    }
+    return floats * Float.BYTES;
+  }
+
+  /** What {@link #encodeByLayers} keeps, in bytes. */
+  long stateBytes(MicroBatch batch) {
+    long tokens = (long) batch.rows().length * batch.tokens();
+    return tokens * (spec.layers() + 1) * spec.hidden() * Float.BYTES;
+  }
+
   Encoded encode(Module module, NDManager manager, MicroBatch batch) {
-    NDList out = module.run("encode", manager, arguments(batch));
-    return new Encoded(out.get(0), out.get(1));
+    return cut(module.run("encode", manager, arguments(batch, List.of(), List.of())));
   }
 
   /** Without a graph: the calling thread must not record one. */
-  NDArray embed(Module module, NDManager manager, MicroBatch batch) {
-    return module.run("embed", manager, arguments(batch)).get(0);
+  Encoded encodeByLayers(Module module, NDManager manager, MicroBatch batch) {
+    return cut(module.run("embed_by_layers", manager, arguments(batch, List.of(), List.of())));
+  }
+
+  private Encoded cut(NDList all) {
+    return new Encoded(
+        List.copyOf(all.subList(0, outputs)), List.copyOf(all.subList(outputs, all.size())));
+  }
+
+  /** Without a graph: the calling thread must not record one. */
+  List<NDArray> embed(Module module, NDManager manager, MicroBatch batch) {
+    return module.run("embed", manager, arguments(batch, List.of(), List.of()));
   }
 
   /**
-   * Gradients of all parameters but the word embedding, in layout order, then that of the looked-up
-   * word embeddings [rows, tokens, hidden].
+   * Gradients of the trained parameters but the word embedding, in layout order, then, if that is
+   * trained, of the looked-up word embeddings [rows, tokens, hidden].
+   *
+   * @param upstream gradients of {@link Encoded#out}
    */
-  NDList gradients(Module module, NDManager manager, Encoded encoded, NDArray upstream) {
-    NDArray[] arguments = new NDArray[3 + weights.length];
-    arguments[0] = upstream;
-    arguments[1] = encoded.dense();
-    arguments[2] = encoded.looked();
-    System.arraycopy(weights, 0, arguments, 3, weights.length);
-    return module.run("gradients", manager, arguments);
+  NDList gradients(Module module, NDManager manager, Encoded encoded, List<NDArray> upstream) {
+    List<NDArray> arguments = new ArrayList<>(List.of(config, encoded.kept().get(0)));
+    upstream.forEach(array -> arguments.add(Module.list("upstream", array)));
+    encoded.out().forEach(array -> arguments.add(Module.list("out", array)));
+    arguments.addAll(state.trainedWeights());
+    return module.run("gradients", manager, arguments.toArray(NDArray[]::new));
   }
 
-  private NDArray[] arguments(MicroBatch batch) {
-    NDArray[] arguments = new NDArray[6 + weights.length];
-    arguments[0] = config;
-    arguments[1] = epsilon;
-    arguments[2] = batch.ids();
-    arguments[3] = batch.lengths();
-    arguments[4] = batch.keys();
-    arguments[5] = state.word();
-    System.arraycopy(weights, 0, arguments, 6, weights.length);
-    return arguments;
+  /** The same of {@link #encodeByLayers}. */
+  NDList gradientsByLayers(
+      Module module, NDManager manager, MicroBatch batch, Encoded encoded, List<NDArray> upstream) {
+    return module.run("gradients_by_layers", manager, arguments(batch, upstream, encoded.kept()));
+  }
+
+  private NDArray[] arguments(MicroBatch batch, List<NDArray> upstream, List<NDArray> states) {
+    List<NDArray> arguments =
+        new ArrayList<>(
+            List.of(config, epsilon, batch.ids(), batch.lengths(), batch.keys(), state.word()));
+    upstream.forEach(array -> arguments.add(Module.list("upstream", array)));
+    states.forEach(array -> arguments.add(Module.list("states", array)));
+    arguments.addAll(state.weights());
+    return arguments.toArray(NDArray[]::new);
   }
 }

@@ -8,7 +8,7 @@ import org.dunlin.data.state.Segment;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.engine.Module;
 
-/** Gradients of all parameters but the word embedding, as one buffer and as arrays. */
+/** Gradients of trained parameters but the word embedding, as one buffer and as arrays. */
 final class GradientBlock {
   private final Block block;
   private final int floats;
@@ -16,7 +16,7 @@ final class GradientBlock {
 
   /**
    * @param manager owns the arrays
-   * @param segments without the word embedding's
+   * @param segments the trained ones without the word embedding's
    */
   GradientBlock(NDManager manager, List<Segment> segments) {
     this.floats = floats(segments);
@@ -45,6 +45,11 @@ final class GradientBlock {
 
   NDArray[] arrays() {
     return arrays.clone();
+  }
+
+  /** How many parameters. */
+  int size() {
+    return arrays.length;
   }
 
   NDArray array(int segment) {

@@ -4,32 +4,42 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
+import java.util.List;
 import java.util.zip.CRC32C;
-import org.dunlin.data.state.StateLayout;
+import org.dunlin.data.state.Segment;
 import org.dunlin.worker.collective.RowSet;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.engine.ComputeThreads;
 import org.dunlin.worker.engine.Module;
 
 /**
- * The reduced gradient of the step in flight: dense for all parameters but the word embedding,
- * whose touched rows lie in a table that is 0 elsewhere, because AdamW moves all of its rows.
+ * The reduced gradient of the step in flight: dense for all trained parameters but the word
+ * embedding, whose touched rows lie in a table that is 0 elsewhere, because AdamW moves all of its
+ * rows.
  */
 final class Reduced {
   private final GradientBlock dense;
   private final Block wordBlock;
   private final NDArray[] gradients;
   private final int width;
+  private final List<Integer> trained;
   private int[] rows = {};
 
-  Reduced(NDManager manager, StateLayout layout) {
-    this.dense = new GradientBlock(manager, layout.segments().subList(1, layout.segments().size()));
-    long vocabulary = layout.segments().get(0).tensor().shape().get(0);
-    this.width = layout.segments().get(0).tensor().shape().get(1).intValue();
-    this.wordBlock = new Block(vocabulary * width);
-    this.gradients = new NDArray[layout.segments().size()];
-    gradients[0] = Module.list("g", wordBlock.array(manager, 0, vocabulary, width));
-    System.arraycopy(dense.arrays(), 0, gradients, 1, gradients.length - 1);
+  Reduced(NDManager manager, State state) {
+    List<Segment> segments = state.layout().segments();
+    this.trained = state.trainedSegments();
+    this.dense = new GradientBlock(manager, trained.stream().map(segments::get).toList());
+    this.gradients = new NDArray[segments.size()];
+    for (int i = 0; i < trained.size(); i++) {
+      gradients[trained.get(i)] = dense.array(i);
+    }
+    long vocabulary = segments.get(0).tensor().shape().get(0);
+    this.width = segments.get(0).tensor().shape().get(1).intValue();
+    boolean touches = state.isTrained(0);
+    this.wordBlock = new Block(touches ? vocabulary * width : 0);
+    if (touches) {
+      gradients[0] = Module.list("g", wordBlock.array(manager, 0, vocabulary, width));
+    }
   }
 
   /** Where the dense part is reduced into. */
@@ -37,7 +47,7 @@ final class Reduced {
     return dense.values();
   }
 
-  /** By segment. */
+  /** By segment; null where it is frozen. */
   NDArray[] gradients() {
     return gradients;
   }
@@ -75,9 +85,7 @@ final class Reduced {
     }
     double[] norms =
         threads
-            .run(
-                java.util.List.<ComputeThreads.Work<double[]>>of(
-                    module -> segmentNorms(module, manager)))
+            .run(List.<ComputeThreads.Work<double[]>>of(module -> segmentNorms(module, manager)))
             .get(0);
     for (double norm : norms) {
       sum += norm * norm;
@@ -87,9 +95,9 @@ final class Reduced {
 
   private double[] segmentNorms(Module module, NDManager manager) {
     try (NDManager scope = manager.newSubManager()) {
-      NDArray[] arguments = new NDArray[gradients.length];
+      NDArray[] arguments = new NDArray[1 + dense.size()];
       arguments[0] = scope.create(1L);
-      System.arraycopy(gradients, 1, arguments, 1, gradients.length - 1);
+      System.arraycopy(dense.arrays(), 0, arguments, 1, dense.size());
       return module.run("norms", scope, arguments).get(0).toDoubleArray();
     }
   }

@@ -5,31 +5,44 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
 import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.worker.engine.Module;
+import org.dunlin.worker.engine.Torch;
+import org.dunlin.worker.loss.Embeddings;
+import org.dunlin.worker.loss.Places;
 
 /**
  * One own slot on its way through a step: what its micro-batches gave, and what they must give
  * back.
  */
 final class SlotWork {
+  /** A micro-batch whose backward pass needs no second encoding. */
+  record Kept(MicroBatch micro, Encoder.Encoded encoded) {}
+
   private final SlotBatch batch;
   private final int hidden;
-  private final MicroBatch[] micro;
-  private final Encoder.Encoded[] encoded;
-  private final FloatBuffer embeddings;
-  private final FloatBuffer upstream;
+  private final LexicalIds lexicalIds;
+  private final Kept[] kept;
+  private final Embeddings embeddings;
+  private final Embeddings upstream;
   private final Turns turns = new Turns();
   private TouchedRows touched;
   private GradientBlock gradients;
 
-  SlotWork(SlotBatch batch, int hidden) {
+  SlotWork(SlotBatch batch, int hidden, int denseWidth, HeadSpec heads) {
     this.batch = batch;
     this.hidden = hidden;
-    this.micro = new MicroBatch[batch.microBatches().length];
-    this.encoded = new Encoder.Encoded[micro.length];
-    this.embeddings = FloatBuffer.allocate(batch.tokenIds().length * hidden);
-    this.upstream = FloatBuffer.allocate(embeddings.capacity());
+    this.lexicalIds = new LexicalIds(heads.silentIds());
+    this.kept = new Kept[batch.microBatches().length];
+    int[] tokens = Arrays.stream(batch.tokenIds()).mapToInt(ids -> ids.length).toArray();
+    Places places = Places.of(denseWidth, heads, tokens.length, tokens);
+    this.embeddings = Embeddings.allocate(places);
+    this.upstream = Embeddings.allocate(places);
   }
 
   SlotBatch batch() {
@@ -37,53 +50,94 @@ final class SlotWork {
   }
 
   int microBatches() {
-    return micro.length;
+    return kept.length;
   }
 
-  /** Keeps a micro-batch's graph and copies its embeddings out. */
-  void encoded(int number, MicroBatch arrays, Encoder.Encoded result) {
-    micro[number] = arrays;
-    encoded[number] = result;
-    FloatBuffer values = TouchedRows.floats(result.dense());
-    for (int r = 0; r < arrays.rows().length; r++) {
-      embeddings.put(arrays.rows()[r] * hidden, values, r * hidden, hidden);
+  void keep(int number, Kept what) {
+    kept[number] = what;
+  }
+
+  /** What was kept of a micro-batch; it is forgotten here. */
+  Optional<Kept> takeKept(int number) {
+    Optional<Kept> found = Optional.ofNullable(kept[number]);
+    kept[number] = null;
+    return found;
+  }
+
+  /** Copies a micro-batch's embeddings out. */
+  void embedded(MicroBatch micro, List<NDArray> out) {
+    Places places = embeddings.places();
+    int width = places.denseWidth();
+    FloatBuffer dense = Torch.floats(out.get(0));
+    for (int r = 0; r < micro.rows().length; r++) {
+      embeddings.dense().put(places.dense(micro.rows()[r]), dense, r * width, width);
+    }
+    if (!places.unified()) {
+      return;
+    }
+    FloatBuffer weights = Torch.floats(out.get(1));
+    FloatBuffer vectors = Torch.floats(out.get(2));
+    for (int r = 0; r < micro.rows().length; r++) {
+      int row = micro.rows()[r];
+      float[] own = new float[places.tokens(row)];
+      weights.get(r * micro.tokens(), own);
+      embeddings.ids().put(places.lexical(row), lexicalIds.speakers(batch.tokenIds()[row], own));
+      embeddings.weights().put(places.lexical(row), own);
+      int from = r * (micro.tokens() - 1) * places.vectorWidth();
+      int floats = places.vectors(row) * places.vectorWidth();
+      embeddings.vectors().put(places.vectorFloat(row), vectors, from, floats);
     }
   }
 
-  /** The slot's queries' embeddings, [queries * hidden]. */
-  FloatBuffer queries() {
-    return embeddings.slice(0, batch.queries() * hidden);
+  /** The slot's queries. */
+  Embeddings queries() {
+    return embeddings.from(0, batch.queries());
   }
 
-  /** The slot's passages' embeddings, [queries * groupSize * hidden]. */
-  FloatBuffer passages() {
-    int from = batch.queries() * hidden;
-    return embeddings.slice(from, embeddings.capacity() - from);
+  /** The slot's passages. */
+  Embeddings passages() {
+    return embeddings.from(batch.queries(), batch.tokenIds().length);
   }
 
-  /** Takes the loss's gradient with respect to the own queries. */
-  void queryGradients(FloatBuffer values) {
-    upstream.put(0, values, values.position(), batch.queries() * hidden);
+  /** Where the loss's gradients with respect to the own queries go. */
+  Embeddings ofQueries() {
+    return upstream.from(0, batch.queries());
   }
 
-  /** Takes the loss's gradient with respect to the own passages. */
-  void passageGradients(FloatBuffer values) {
-    int from = batch.queries() * hidden;
-    upstream.put(from, values, values.position(), upstream.capacity() - from);
+  /** Where the loss's gradients with respect to the own passages go. */
+  Embeddings ofPassages() {
+    return upstream.from(batch.queries(), batch.tokenIds().length);
   }
 
-  /** The upstream gradient of a micro-batch, [rows, hidden]. */
-  NDArray upstream(NDManager manager, int number) {
-    int[] rows = micro[number].rows();
-    FloatBuffer picked = FloatBuffer.allocate(rows.length * hidden);
-    for (int r = 0; r < rows.length; r++) {
-      picked.put(r * hidden, upstream, rows[r] * hidden, hidden);
+  /** The upstream gradients of a micro-batch, shaped as what it gave. */
+  List<NDArray> upstream(NDManager manager, MicroBatch micro) {
+    Places places = upstream.places();
+    int n = micro.rows().length;
+    int width = places.denseWidth();
+    FloatBuffer dense = FloatBuffer.allocate(n * width);
+    for (int r = 0; r < n; r++) {
+      dense.put(r * width, upstream.dense(), places.dense(micro.rows()[r]), width);
     }
-    return manager.create(picked, new Shape(rows.length, hidden));
-  }
-
-  Encoder.Encoded encoded(int number) {
-    return encoded[number];
+    List<NDArray> shaped = new ArrayList<>();
+    shaped.add(manager.create(dense, new Shape(n, width)));
+    if (places.unified()) {
+      int wide = places.vectorWidth();
+      FloatBuffer weights = FloatBuffer.allocate(n * micro.tokens());
+      FloatBuffer vectors = FloatBuffer.allocate(n * (micro.tokens() - 1) * wide);
+      for (int r = 0; r < n; r++) {
+        int row = micro.rows()[r];
+        weights.put(
+            r * micro.tokens(), upstream.weights(), places.lexical(row), places.tokens(row));
+        vectors.put(
+            r * (micro.tokens() - 1) * wide,
+            upstream.vectors(),
+            places.vectorFloat(row),
+            places.vectors(row) * wide);
+      }
+      shaped.add(manager.create(weights, new Shape(n, micro.tokens())));
+      shaped.add(manager.create(vectors, new Shape(n, micro.tokens() - 1, wide)));
+    }
+    return shaped;
   }
 
   Turns turns() {
@@ -91,34 +145,46 @@ final class SlotWork {
   }
 
   /** Adds a micro-batch's gradients to the slot's; in the micro-batches' order. */
-  void accumulate(Module module, NDManager manager, int number, NDList found, GradientBlock block) {
-    if (number == 0) {
-      gradients = block;
-      touched = TouchedRows.of(manager, batch, hidden);
-    }
-    int weights = found.size() - 1;
-    NDArray[] arguments = new NDArray[5 + 2 * weights];
+  void accumulate(
+      Module module,
+      NDManager manager,
+      int number,
+      MicroBatch micro,
+      NDList found,
+      GradientBlock block) {
+    gradients = block;
+    int weights = block.size();
     try (NDManager scope = manager.newSubManager()) {
-      arguments[0] = scope.create(number == 0 ? 1L : 0L);
-      arguments[1] = found.get(weights);
-      arguments[2] = scope.create(TouchedRows.real(batch, micro[number]));
-      arguments[3] = scope.create(touched.into(batch, micro[number]));
-      arguments[4] = touched.values();
+      NDArray first = scope.create(number == 0 ? 1L : 0L);
+      NDArray[] arguments = new NDArray[1 + 2 * weights];
+      arguments[0] = first;
       for (int i = 0; i < weights; i++) {
-        arguments[5 + i] = Module.list("found", found.get(i));
-        arguments[5 + weights + i] = gradients.array(i);
+        arguments[1 + i] = Module.list("found", found.get(i));
+        arguments[1 + weights + i] = block.array(i);
       }
       module.run("accumulate", scope, arguments);
+      if (found.size() > weights) {
+        if (number == 0) {
+          touched = TouchedRows.of(manager, batch, hidden);
+        }
+        module.run(
+            "accumulate_rows",
+            scope,
+            first,
+            found.get(weights),
+            scope.create(TouchedRows.real(batch, micro)),
+            scope.create(touched.into(batch, micro)),
+            touched.values());
+      }
     }
-    micro[number].close();
-    new NDList(encoded[number].dense(), encoded[number].looked()).close();
   }
 
   GradientBlock gradients() {
     return gradients;
   }
 
-  TouchedRows touched() {
-    return touched;
+  /** The word embedding's rows, unless it is frozen. */
+  Optional<TouchedRows> touched() {
+    return Optional.ofNullable(touched);
   }
 }

@@ -11,6 +11,8 @@ import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.state.Segment;
 import org.dunlin.data.state.StateLayout;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
+import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.engine.Module;
 import org.dunlin.worker.engine.Torch;
@@ -25,21 +27,27 @@ final class State implements AutoCloseable {
   private final StateLayout layout;
   private final List<Block> parameters = new ArrayList<>();
   private final Map<String, Segment> byName = new LinkedHashMap<>();
+  private final Frozen frozen;
+  private final List<Integer> trained = new ArrayList<>();
   private final NDArray word;
   private final NDArray[] weights;
   private final NDArray[] updated;
   private final NDArray[] firstMoments;
   private final NDArray[] secondMoments;
 
+  /** Without moments, for inference with the dense embedding. */
   State(EncoderSpec encoder) {
-    this(encoder, true);
+    this(encoder, HeadSpec.DENSE, Frozen.NOTHING, false);
   }
 
-  /**
-   * @param trains whether there are moments too
-   */
-  State(EncoderSpec encoder, boolean trains) {
-    this.layout = new StateLayout(EncoderTensors.expected(encoder));
+  /** With moments, for training. */
+  State(EncoderSpec encoder, HeadSpec heads, Frozen frozen) {
+    this(encoder, heads, frozen, true);
+  }
+
+  private State(EncoderSpec encoder, HeadSpec heads, Frozen frozen, boolean trains) {
+    this.frozen = frozen;
+    this.layout = new StateLayout(EncoderTensors.expected(encoder, heads));
     List<Block> first = new ArrayList<>();
     List<Block> second = new ArrayList<>();
     for (long floats : layout.blockFloats()) {
@@ -63,7 +71,11 @@ final class State implements AutoCloseable {
         secondMoments[s] = Module.list("v", array(second, segment));
       }
       if (s > 0) {
-        weights[s - 1] = Torch.asLeaf(Module.list("w", array(parameters, segment)));
+        weights[s - 1] = Module.list("w", array(parameters, segment));
+        if (isTrained(s)) {
+          Torch.asLeaf(weights[s - 1]);
+          trained.add(s);
+        }
       }
     }
     this.word = array(parameters, layout.segments().get(0));
@@ -83,9 +95,33 @@ final class State implements AutoCloseable {
     return word;
   }
 
-  /** All other parameters as leaves of graphs, in layout order. */
-  NDArray[] weights() {
-    return weights.clone();
+  /** All other parameters, in layout order; the trained ones are leaves of graphs. */
+  List<NDArray> weights() {
+    return List.of(weights);
+  }
+
+  /** The trained ones of {@link #weights}. */
+  List<NDArray> trainedWeights() {
+    return trained.stream().map(s -> weights[s - 1]).toList();
+  }
+
+  /** Numbers of the trained segments but the word embedding's, ascending. */
+  List<Integer> trainedSegments() {
+    return trained;
+  }
+
+  Frozen frozen() {
+    return frozen;
+  }
+
+  /** Whether a segment gets updates. */
+  boolean isTrained(int segment) {
+    String name = layout.segments().get(segment).tensor().name();
+    return switch (frozen) {
+      case NOTHING -> true;
+      case POSITIONS -> !name.contains("position_embeddings");
+      case ENCODER -> EncoderTensors.isOfHead(name);
+    };
   }
 
   /** The arrays of a segment's update: parameter, first and second moment. */

@@ -4,14 +4,12 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.pytorch.engine.PtNDArray;
-import ai.djl.pytorch.jni.JniUtils;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.worker.collective.RowSet;
+import org.dunlin.worker.engine.Torch;
 
 /**
  * A slot's gradient of the word embedding: only the rows that its tokens touch, ascending. Which
@@ -51,15 +49,8 @@ record TouchedRows(int[] rows, NDArray values) {
   RowSet toRowSet() {
     int width = (int) values.getShape().get(1);
     FloatBuffer copy = FloatBuffer.allocate(rows.length * width);
-    copy.put(floats(values)).flip();
+    copy.put(Torch.floats(values)).flip();
     values.close();
     return new RowSet(rows, width, copy);
-  }
-
-  /** An array's own memory as floats, row-major; good while the array is open. */
-  static FloatBuffer floats(NDArray array) {
-    return JniUtils.getByteBuffer((PtNDArray) array, true)
-        .order(ByteOrder.nativeOrder())
-        .asFloatBuffer();
   }
 }

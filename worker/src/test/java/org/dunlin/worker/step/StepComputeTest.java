@@ -3,7 +3,6 @@ package org.dunlin.worker.step;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import ai.djl.ndarray.NDArray;
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
@@ -123,7 +122,9 @@ class StepComputeTest {
   }
 
   private static List<float[]> gradient(StepCompute device) {
-    return Arrays.stream(device.lastGradients()).map(NDArray::toFloatArray).toList();
+    return device.parameters().keySet().stream()
+        .map(name -> device.gradient(name).orElseThrow())
+        .toList();
   }
 
   // Relative to the larger of the segment's norm and what rounding makes of a true 0.

@@ -1,0 +1,106 @@
+package org.dunlin.it.parity;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.IntFunction;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.Seat;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.worker.collective.Alone;
+import org.dunlin.worker.collective.Exchange;
+import org.dunlin.worker.collective.Mesh;
+import org.dunlin.worker.step.StepCompute;
+
+/** Devices that train together: one alone, or several threads with sockets between them. */
+final class Members implements AutoCloseable {
+  private final List<StepCompute> devices = new ArrayList<>();
+  private final List<Exchange> exchanges = new ArrayList<>();
+  private final ExecutorService threads;
+  private final int[] slotBounds;
+
+  /**
+   * @param device makes member m's device
+   * @param slots shared out evenly
+   */
+  Members(int count, int slots, IntFunction<StepCompute> device) {
+    this.threads = Executors.newFixedThreadPool(count);
+    this.slotBounds = new int[count + 1];
+    for (int m = 0; m < count; m++) {
+      devices.add(device.apply(m));
+      slotBounds[m + 1] = slots * (m + 1) / count;
+    }
+    if (count == 1) {
+      exchanges.add(new Alone());
+      return;
+    }
+    List<Mesh.Listener> listeners = new ArrayList<>();
+    List<Seat> roster = new ArrayList<>();
+    for (int m = 0; m < count; m++) {
+      Mesh.Listener listener = Mesh.listen("127.0.0.1");
+      listeners.add(listener);
+      roster.add(new Seat(new WorkerId("w" + m, 1), listener.endpoint(), 0, 0));
+    }
+    exchanges.addAll(all(m -> listeners.get(m).connect(roster, new Generation(1), m)));
+    listeners.forEach(Mesh.Listener::close);
+  }
+
+  List<StepCompute> devices() {
+    return devices;
+  }
+
+  /** Computes a step together; by member. */
+  List<StepResult> compute(GoldenBatch batch) {
+    StepHeader header = batch.header();
+    return all(
+        m ->
+            devices
+                .get(m)
+                .compute(
+                    header,
+                    batch.slots().stream()
+                        .filter(s -> s.slot() >= slotBounds[m] && s.slot() < slotBounds[m + 1])
+                        .toList(),
+                    exchanges.get(m),
+                    slotBounds));
+  }
+
+  private <T> List<T> all(IntFunction<T> work) {
+    List<Future<T>> running = new ArrayList<>();
+    for (int m = 0; m < devices.size(); m++) {
+      int member = m;
+      running.add(threads.submit(() -> endingAll(work, member)));
+    }
+    List<T> results = new ArrayList<>();
+    for (Future<T> future : running) {
+      try {
+        results.add(future.get());
+      } catch (InterruptedException | ExecutionException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    return results;
+  }
+
+  /** A member that fails ends the others' waiting for it. */
+  private <T> T endingAll(IntFunction<T> work, int member) {
+    try {
+      return work.apply(member);
+    } catch (RuntimeException e) {
+      exchanges.forEach(Exchange::close);
+      throw e;
+    }
+  }
+
+  @Override
+  public void close() {
+    exchanges.forEach(Exchange::close);
+    devices.forEach(StepCompute::close);
+    threads.shutdown();
+  }
+}

@@ -1,0 +1,146 @@
+package org.dunlin.protocol.wire;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.DataSpec;
+import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
+import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.RunSpec;
+import org.junit.jupiter.api.Test;
+
+/** What a run and a step are comes out of the wire as it went in. */
+class CodecTest {
+  private static final EncoderSpec ENCODER =
+      new EncoderSpec(
+          EncoderSpec.Family.XLM_ROBERTA, 1500, 130, 1, 64, 2, 4, 128, 1e-5, 1, 0.1, 0.2);
+  private static final BatchSpec BATCH = new BatchSpec(64, 9, 4, 8, 4096, 50, 24, 48, 8, 3, 16);
+  private static final LossSpec LOSS =
+      new LossSpec(
+          LossSpec.Pooling.MEAN,
+          true,
+          0.02,
+          true,
+          LossSpec.Distillation.M3_KD_LOSS,
+          7,
+          List.of(),
+          true);
+  private static final OptimizerSpec OPTIMIZER =
+      new OptimizerSpec(
+          1e-5,
+          OptimizerSpec.Schedule.LINEAR,
+          3,
+          0.01,
+          0.8,
+          0.99,
+          1e-7,
+          2,
+          OptimizerSpec.Frozen.ENCODER);
+
+  @Test
+  void shouldKeepARun() {
+    RunSpec spec = run(HeadSpec.unified(32, List.of(0, 2, 1, 3)), LOSS, OPTIMIZER);
+    assertThat(RunSpecCodec.read(RunSpecCodec.write(spec))).isEqualTo(spec);
+  }
+
+  @Test
+  void shouldKeepARunWithMatryoshkaDims() {
+    LossSpec loss =
+        new LossSpec(
+            LossSpec.Pooling.CLS,
+            false,
+            1,
+            false,
+            LossSpec.Distillation.KL_DIV,
+            LossSpec.NEVER,
+            List.of(64, 32),
+            false);
+    OptimizerSpec optimizer =
+        new OptimizerSpec(
+            1, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0, 0, 1, 0, OptimizerSpec.Frozen.POSITIONS);
+    RunSpec spec = run(HeadSpec.DENSE, loss, optimizer);
+    assertThat(RunSpecCodec.read(RunSpecCodec.write(spec))).isEqualTo(spec);
+  }
+
+  @Test
+  void shouldKeepAStep() {
+    StepHeader header =
+        new StepHeader(
+            5,
+            2,
+            2,
+            new int[] {0, 1, 3},
+            new long[] {9, 8, 7},
+            new long[] {1, -2, 3, 4, 5, 6},
+            new int[] {4, 5, 6, 7, 8, 9},
+            new float[] {1.5f, -2, 3, 0, 5, 6},
+            false,
+            new int[] {0, 2, 3},
+            39,
+            54);
+    assertThat(BatchCodec.read(BatchCodec.write(header)))
+        .usingRecursiveComparison()
+        .isEqualTo(header);
+    assertThat(header.poolOf(0)).isZero();
+    assertThat(header.poolOf(1)).isZero();
+    assertThat(header.poolOf(2)).isOne();
+  }
+
+  @Test
+  void shouldKeepABatch() {
+    int[][] ids = {{0, 5, 2}, {0, 6, 7, 2}};
+    SlotBatch batch = new SlotBatch(5, 1, 4, 1, 1, ids, new int[][] {{1}, {0}}, 8);
+    assertThat(BatchCodec.read(BatchCodec.write(batch)))
+        .usingRecursiveComparison()
+        .isEqualTo(batch);
+  }
+
+  @Test
+  void shouldRefuseWhatHasNoMeaning() {
+    assertThatThrownBy(() -> run(HeadSpec.DENSE, LOSS, OPTIMIZER))
+        .hasMessageContaining("self-distillation with one head");
+    assertThatThrownBy(() -> HeadSpec.unified(0, List.of()))
+        .hasMessage("colbert_dim: 0 (expected: >= 1)");
+    assertThatThrownBy(() -> new HeadSpec(false, 32, List.of()))
+        .hasMessageContaining("without unified fine-tuning");
+    assertThatThrownBy(
+            () ->
+                new StepHeader(
+                    0,
+                    0,
+                    1,
+                    new int[] {0, 2},
+                    new long[2],
+                    new long[2],
+                    new int[0],
+                    new float[1],
+                    true,
+                    new int[] {0, 2},
+                    1,
+                    1))
+        .hasMessage("step 0: 1 teacher scores (expected: 0 or 2)");
+  }
+
+  private static RunSpec run(HeadSpec heads, LossSpec loss, OptimizerSpec optimizer) {
+    return new RunSpec(
+        "name",
+        42,
+        100,
+        ENCODER,
+        heads,
+        "ab",
+        "cd",
+        DataSpec.PLAIN,
+        BATCH,
+        loss,
+        optimizer,
+        new ComputeSpec(ComputeSpec.Precision.BF16, true));
+  }
+}

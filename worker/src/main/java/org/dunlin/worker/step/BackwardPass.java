@@ -1,0 +1,146 @@
+package org.dunlin.worker.step;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import java.nio.FloatBuffer;
+import java.util.List;
+import org.dunlin.data.state.Segment;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.worker.collective.Exchange;
+import org.dunlin.worker.collective.Exchange.Kind;
+import org.dunlin.worker.collective.Partial;
+import org.dunlin.worker.collective.RowSet;
+import org.dunlin.worker.collective.SummationTree;
+import org.dunlin.worker.collective.Sums;
+import org.dunlin.worker.collective.TreeFold;
+import org.dunlin.worker.engine.Block;
+import org.dunlin.worker.engine.ComputeThreads;
+import org.dunlin.worker.engine.Module;
+import org.dunlin.worker.engine.Torch;
+
+/**
+ * From the embeddings' gradients to the parameters': micro-batch by micro-batch, summed in order
+ * within a slot, in the fixed tree over the slots, and over the members.
+ */
+final class BackwardPass {
+  private final EmbeddingPass embedding;
+  private final Encoder encoder;
+  private final Memory memory;
+  private final State state;
+  private final Reduced reduced;
+  private final GradientPool pool;
+
+  BackwardPass(
+      NDManager manager,
+      EmbeddingPass embedding,
+      Encoder encoder,
+      Memory memory,
+      State state,
+      Reduced reduced) {
+    this.embedding = embedding;
+    this.encoder = encoder;
+    this.memory = memory;
+    this.state = state;
+    this.reduced = reduced;
+    List<Segment> segments = state.layout().segments();
+    this.pool =
+        new GradientPool(manager, state.trainedSegments().stream().map(segments::get).toList());
+  }
+
+  void run(
+      ComputeThreads threads,
+      NDManager step,
+      StepHeader header,
+      SummationTree tree,
+      List<SlotWork> slots,
+      Exchange exchange) {
+    TreeFold<GradientBlock> dense = new TreeFold<>(tree, this::add);
+    TreeFold<RowSet> rows = RowSet.folding(tree);
+    SlotOrder order = new SlotOrder(slots);
+    threads.run(
+        () ->
+            order
+                .next()
+                .map(
+                    piece ->
+                        module -> {
+                          backward(module, step, piece.slot(), piece.number());
+                          if (piece.number() == piece.slot().microBatches() - 1) {
+                            offer(tree, piece.slot(), dense, rows);
+                          }
+                          order.done(piece);
+                          return true;
+                        }));
+    reduce(header, tree, dense, rows, exchange);
+  }
+
+  private void backward(Module module, NDManager step, SlotWork slot, int number) {
+    try (NDManager scope = step.newSubManager()) {
+      SlotWork.Kept kept =
+          slot.takeKept(number).orElseGet(() -> embedding.again(module, scope, slot, number));
+      List<NDArray> upstream = slot.upstream(scope, kept.micro());
+      NDList found =
+          memory.byLayers()
+              ? encoder.gradientsByLayers(module, scope, kept.micro(), kept.encoded(), upstream)
+              : encoder.gradients(module, scope, kept.encoded(), upstream);
+      Torch.recordGraph(false);
+      slot.turns()
+          .take(
+              number,
+              () -> {
+                GradientBlock block = number == 0 ? pool.take() : slot.gradients();
+                slot.accumulate(module, step, number, kept.micro(), found, block);
+              });
+      kept.encoded().close();
+      kept.micro().close();
+    } catch (RuntimeException | Error e) {
+      slot.turns().breakOff();
+      throw e;
+    } finally {
+      Torch.recordGraph(true);
+    }
+  }
+
+  private static void offer(
+      SummationTree tree, SlotWork slot, TreeFold<GradientBlock> dense, TreeFold<RowSet> rows) {
+    int leaf = tree.leaf(slot.batch().slot());
+    dense.add(new Partial<>(leaf, slot.gradients()));
+    slot.touched().ifPresent(touched -> rows.add(new Partial<>(leaf, touched.toRowSet())));
+  }
+
+  private GradientBlock add(GradientBlock left, GradientBlock right) {
+    Sums.addInto(left.values(), right.values());
+    pool.give(right);
+    return left;
+  }
+
+  private void reduce(
+      StepHeader header,
+      SummationTree tree,
+      TreeFold<GradientBlock> dense,
+      TreeFold<RowSet> rows,
+      Exchange exchange) {
+    List<Partial<FloatBuffer>> partials =
+        dense.partials().stream().map(p -> new Partial<>(p.node(), p.block().values())).toList();
+    FloatBuffer sum = reduced.denseValues();
+    int[] bounds = evenBounds(sum.capacity(), exchange.members());
+    exchange.reduceScatter(header.step(), Kind.GRADIENTS, tree, partials, bounds, sum);
+    exchange.allGather(header.step(), Kind.GRADIENTS, sum, bounds);
+    if (state.isTrained(0)) {
+      int width = state.layout().segments().get(0).tensor().shape().get(1).intValue();
+      reduced.setRows(
+          exchange.allReduceRows(header.step(), Kind.EMBEDDING_ROWS, tree, rows.partials(), width));
+    }
+    dense.partials().forEach(p -> pool.give(p.block()));
+  }
+
+  private static int[] evenBounds(int floats, int members) {
+    int[] bounds = new int[members + 1];
+    for (int m = 0; m <= members; m++) {
+      bounds[m] = (int) ((long) floats * m / members / Block.ALIGNMENT * Block.ALIGNMENT);
+    }
+    bounds[members] = floats;
+    return bounds;
+  }
+}

@@ -1,0 +1,88 @@
+package org.dunlin.worker.step;
+
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.engine.ComputeThreads;
+import org.dunlin.worker.engine.Module;
+import org.dunlin.worker.engine.Torch;
+
+/**
+ * The first pass of a step: embeds the own slots' micro-batches. Those whose graphs fit into the
+ * memory given keep them; the others are encoded again in the backward pass, to the same bits.
+ */
+final class EmbeddingPass {
+  private final RunSpec spec;
+  private final Encoder encoder;
+  private final Memory memory;
+
+  EmbeddingPass(RunSpec spec, Encoder encoder, Memory memory) {
+    this.spec = spec;
+    this.encoder = encoder;
+    this.memory = memory;
+  }
+
+  /**
+   * Embeds all of it.
+   *
+   * @param step owns what is kept
+   */
+  void run(ComputeThreads threads, NDManager step, List<SlotWork> slots) {
+    AtomicLong bytes = new AtomicLong(memory.graphBytes());
+    List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
+    for (SlotWork slot : slots) {
+      for (int m = 0; m < slot.microBatches(); m++) {
+        int number = m;
+        work.add(
+            module -> {
+              embed(module, step, slot, number, bytes);
+              return true;
+            });
+      }
+    }
+    threads.run(work);
+  }
+
+  private void embed(Module module, NDManager step, SlotWork slot, int number, AtomicLong bytes) {
+    MicroBatch micro = microBatch(step, slot, number);
+    long needed = memory.byLayers() ? encoder.stateBytes(micro) : encoder.graphBytes(micro);
+    if (bytes.addAndGet(-needed) >= 0) {
+      SlotWork.Kept kept = new SlotWork.Kept(micro, encode(module, step, micro));
+      slot.embedded(micro, kept.encoded().out());
+      slot.keep(number, kept);
+      return;
+    }
+    bytes.addAndGet(needed);
+    Torch.recordGraph(false);
+    try (NDManager scope = step.newSubManager()) {
+      slot.embedded(micro, encoder.embed(module, scope, micro));
+    } finally {
+      Torch.recordGraph(true);
+      micro.close();
+    }
+  }
+
+  /** A micro-batch ready for its backward pass. */
+  SlotWork.Kept again(Module module, NDManager scope, SlotWork slot, int number) {
+    MicroBatch micro = microBatch(scope, slot, number);
+    return new SlotWork.Kept(micro, encode(module, scope, micro));
+  }
+
+  private MicroBatch microBatch(NDManager manager, SlotWork slot, int number) {
+    return MicroBatch.of(manager, slot.batch(), number, spec.encoder(), spec.seed());
+  }
+
+  private Encoder.Encoded encode(Module module, NDManager manager, MicroBatch micro) {
+    if (!memory.byLayers()) {
+      return encoder.encode(module, manager, micro);
+    }
+    Torch.recordGraph(false);
+    try {
+      return encoder.encodeByLayers(module, manager, micro);
+    } finally {
+      Torch.recordGraph(true);
+    }
+  }
+}
