@@ -8,6 +8,7 @@ import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.model.InitialState;
 import org.dunlin.coordinator.model.ModelExport;
+import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.model.ModelFolder;
@@ -103,11 +104,14 @@ final class Inputs implements AutoCloseable {
         TERM,
         spec,
         Version.CURRENT,
+        LocalRun.HOST,
+        settings.leaseMs(),
         workers,
         settings.feedWindowTokens(),
         Feed.batches(samples, tokenizer, spec),
         () -> InitialState.of(model),
         new ModelExport(model, spec, runFolder),
+        new RecordFile(runFolder),
         watcher);
   }
 

@@ -16,6 +16,8 @@ final class OutcomeOf {
       case RunEvent.Failed failed -> set(new Outcome.Failed(failed.sentence()));
       case RunEvent.Processes processes -> {}
       case RunEvent.Started started -> {}
+      case RunEvent.Missed missed -> {}
+      case RunEvent.Recorded recorded -> {}
       case RunEvent.StepCommitted step -> {}
     }
   }

@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A run in processes of its own: one coordinator and N workers, children of this one, which trains
- * nothing itself and keeps the terminal. Until workers may come and go, a lost child ends the run.
+ * nothing itself and keeps the terminal. A run that has begun outlives its workers but the last.
  *
  * <p>One thread, the caller's, decides everything; the children's threads only bring it notes.
  */
@@ -46,6 +46,7 @@ final class ProcessRun {
   private final List<Child> children = new ArrayList<>();
   private final OutcomeOf told = new OutcomeOf();
   private Optional<Outcome> lost = Optional.empty();
+  private boolean hasStarted;
   private boolean killed;
   private long steps;
 
@@ -101,7 +102,13 @@ final class ProcessRun {
   private void take(Note note) {
     switch (note) {
       case Note.Addressed coordinator -> startWorkers(coordinator.address());
-      case Note.Said said -> heard(said.event());
+      case Note.Said said -> {
+        if (said.event() instanceof RunEvent.Failed failed && isSpared(said.child())) {
+          LOG.info("{} says: {}", said.child().member(), failed.sentence());
+        } else {
+          heard(said.event());
+        }
+      }
       case Note.Ended ended -> ended(ended.child(), ended.exitCode());
       case Note.StopAsked asked -> children.get(0).ask(Lifeline.STOP);
     }
@@ -111,6 +118,10 @@ final class ProcessRun {
     told.add(event);
     switch (event) {
       case RunEvent.Processes known -> {} // this process knows better
+      case RunEvent.Started started -> {
+        hasStarted = true;
+        watcher.accept(event);
+      }
       case RunEvent.StepCommitted step -> {
         steps = step.step() + 1;
         watcher.accept(event);
@@ -123,7 +134,7 @@ final class ProcessRun {
     LOG.info("{} ended with exit code {}", child.member(), exitCode);
     tellProcesses();
     boolean inOrder = told.outcome().isPresent() && !failed();
-    if (inOrder || lost.isPresent()) {
+    if (inOrder || lost.isPresent() || isSpared(child)) {
       return;
     }
     killed = exitCode > KILLED;
@@ -140,6 +151,13 @@ final class ProcessRun {
                         steps,
                         spec.steps(),
                         child.log())));
+  }
+
+  // Once it has begun, a run needs its coordinator and one worker; the coordinator says the rest.
+  private boolean isSpared(Child child) {
+    return hasStarted
+        && child != children.get(0)
+        && children.stream().skip(1).anyMatch(Child::isAlive);
   }
 
   private void startCoordinator() {

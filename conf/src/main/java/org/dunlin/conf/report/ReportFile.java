@@ -47,6 +47,8 @@ public final class ReportFile implements Watcher {
         fields.put("outcome", "failed");
         fields.put("failure", failed.sentence());
       }
+      case RunEvent.Missed missed -> {}
+      case RunEvent.Recorded recorded -> {}
       case RunEvent.Processes processes -> {}
     }
   }

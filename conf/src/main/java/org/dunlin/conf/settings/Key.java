@@ -6,6 +6,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.dunlin.protocol.run.MicroBatchLimit;
 
 /**
  * One key and the form of its value.
@@ -17,6 +20,9 @@ import java.util.function.Function;
  */
 record Key<T>(
     String name, String expected, Function<Object, Optional<T>> reader, Function<T, Object> plain) {
+
+  // Nine digits fit into an int.
+  private static final Pattern LIMIT = Pattern.compile("([1-9]\\d{0,8}):([1-9]\\d{0,8})");
 
   static Key<Boolean> flag(String name) {
     return new Key<>(
@@ -118,6 +124,29 @@ record Key<T>(
           return read.size() == all.size() ? Optional.of(read) : Optional.empty();
         },
         value -> value);
+  }
+
+  /** Limits of micro-batches, each as LENGTH:TOKENS; a single one is a list of one. */
+  static Key<List<MicroBatchLimit>> limits(String name) {
+    return new Key<>(
+        name,
+        "a list of LENGTH:TOKENS, both whole numbers > 0",
+        held -> {
+          List<?> all = held instanceof List<?> list ? list : List.of(held);
+          List<MicroBatchLimit> read =
+              all.stream().map(Key::limit).flatMap(Optional::stream).toList();
+          return read.size() == all.size() ? Optional.of(read) : Optional.empty();
+        },
+        limits ->
+            limits.stream().map(limit -> limit.minTokens() + ":" + limit.mostTokens()).toList());
+  }
+
+  private static Optional<MicroBatchLimit> limit(Object held) {
+    Matcher found = LIMIT.matcher(String.valueOf(held));
+    return found.matches()
+        ? Optional.of(
+            new MicroBatchLimit(Integer.parseInt(found.group(1)), Integer.parseInt(found.group(2))))
+        : Optional.empty();
   }
 
   /** Allows a word instead of a value: the value is then absent. */

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import org.dunlin.protocol.run.MicroBatchLimit;
 
 /**
  * All keys, in the order of the reference file. Ranges that {@code org.dunlin.protocol.run} checks
@@ -19,6 +20,9 @@ final class Keys {
   private static final int MOST_WORKERS = 256;
 
   private static final int MOST_THREADS = 1024;
+
+  /** Less than this a collector's pause takes. */
+  private static final int LEAST_LEASE_MS = 100;
 
   /** A JVM with less does not start its cluster. */
   private static final int LEAST_HEAP_MIB = 64;
@@ -69,6 +73,8 @@ final class Keys {
   static final Key<Optional<Long>> SLOTS = declare(Key.whole("slots", 1, INT).or("auto"));
   static final Key<Long> MICRO_BATCH_TOKENS = declare(Key.whole("micro-batch.tokens", 1, INT));
   static final Key<Long> MICRO_BATCH_ROWS = declare(Key.whole("micro-batch.rows", 0, INT));
+  static final Key<List<MicroBatchLimit>> MICRO_BATCH_LIMITS =
+      declare(Key.limits("micro-batch.by-length"));
   static final Key<Boolean> CHECKPOINTING = declare(Key.flag("gradient-checkpointing"));
   static final Key<String> PRECISION = declare(Key.oneOf("precision", "fp32", "bf16", "fp16"));
 
@@ -96,6 +102,7 @@ final class Keys {
   static final Key<Long> WORKERS = declare(Key.whole("workers", 0, MOST_WORKERS));
   static final Key<Optional<Long>> COMPUTE_THREADS =
       declare(Key.whole("compute-threads", 1, MOST_THREADS).or("auto"));
+  static final Key<Long> LEASE_MS = declare(Key.whole("step.lease-ms", LEAST_LEASE_MS, INT));
   static final Key<Long> WORKER_HEAP = declare(Key.whole("heap-mib.worker", LEAST_HEAP_MIB, INT));
   static final Key<Long> COORDINATOR_HEAP =
       declare(Key.whole("heap-mib.coordinator", LEAST_HEAP_MIB, INT));

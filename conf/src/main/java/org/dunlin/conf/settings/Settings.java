@@ -188,6 +188,11 @@ public final class Settings {
         .orElse(Math.max(1, cores / Math.max(1, workers())));
   }
 
+  /** How long a worker may be silent before it counts as dead. */
+  public int leaseMs() {
+    return int32(Keys.LEASE_MS);
+  }
+
   public int workerHeapMib() {
     return int32(Keys.WORKER_HEAP);
   }
@@ -354,7 +359,8 @@ public final class Settings {
         Math.min(int32(Keys.PASSAGE_TOKENS), mostTokens),
         int32(Keys.PAD_MULTIPLE),
         int32(Keys.ACCUMULATION),
-        int32(Keys.MICRO_BATCH_ROWS));
+        int32(Keys.MICRO_BATCH_ROWS),
+        get(Keys.MICRO_BATCH_LIMITS));
   }
 
   private LossSpec loss(Pooling pooling) {

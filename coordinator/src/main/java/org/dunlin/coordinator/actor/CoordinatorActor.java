@@ -1,5 +1,6 @@
 package org.dunlin.coordinator.actor;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -18,7 +19,9 @@ import org.apache.pekko.actor.typed.receptionist.ServiceKey;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.javadsl.StreamRefs;
+import org.dunlin.coordinator.liveness.Pulses;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.Share;
@@ -56,11 +59,17 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private record FromWorker(ToCoordinator message) implements Command {}
 
-  private record Gone(WorkerId worker) implements Command {}
+  private record Gone(WorkerId worker, String why) implements Command {}
+
+  private record Happened(Event event) implements Command {}
 
   private record Read(Optional<StepBatch> batch) implements Command {}
 
   private record SaveDone(RunEvent.Saved saved) implements Command {}
+
+  private record SaveBroke(WorkerId source, Throwable cause) implements Command {}
+
+  private record Written(CutRecord cut) implements Command {}
 
   private record Failed(Throwable cause) implements Command {}
 
@@ -68,6 +77,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private final StepProtocol protocol;
   private final Materializer materializer;
   private final Feeder feeder;
+  private final Pulses pulses;
   private final Map<WorkerId, ToCoordinator.Join> workers = new TreeMap<>();
   private final Map<WorkerId, SourceRef<StateChunk>> offers = new HashMap<>();
   private State state = State.initial();
@@ -85,7 +95,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     this.protocol = new StepProtocol(run.term(), run.spec().steps(), slots, run.workers());
     // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
     this.materializer = Materializer.matFromSystem(context.getSystem());
-    this.feeder = new Feeder(run.batches(), run.windowTokens(), slots, materializer);
+    ActorRef<Command> self = context.getSelf();
+    this.pulses =
+        Pulses.listen(run.host(), run.leaseMs(), (worker, why) -> self.tell(new Gone(worker, why)));
+    this.feeder = new Feeder(run.batches(), run.spec().batch(), run.windowTokens(), materializer);
     ActorRef<ToCoordinator> door = context.messageAdapter(ToCoordinator.class, FromWorker::new);
     context.getSystem().receptionist().tell(Receptionist.register(KEY, door));
     readAhead();
@@ -95,9 +108,12 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   public Receive<Command> createReceive() {
     return newReceiveBuilder()
         .onMessage(FromWorker.class, command -> heard(command.message()))
-        .onMessage(Gone.class, command -> on(new Event.Lost(command.worker(), "is gone")))
+        .onMessage(Gone.class, command -> on(new Event.Lost(command.worker(), command.why())))
+        .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Read.class, command -> read(command.batch()))
         .onMessage(SaveDone.class, command -> saved(command.saved()))
+        .onMessage(SaveBroke.class, command -> saveBroke(command))
+        .onMessage(Written.class, command -> written(command.cut()))
         .onMessage(Failed.class, command -> failed(command.cause()))
         .onMessage(Stop.class, command -> on(new Event.StopAsked()))
         .onSignal(PostStop.class, signal -> stopped())
@@ -110,6 +126,11 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       case ToCoordinator.Loaded m -> on(new Event.Loaded(m.worker(), m.term()));
       case ToCoordinator.Prepared m ->
           on(new Event.Prepared(m.worker(), m.term(), m.generation(), m.result()));
+      case ToCoordinator.MemoryShort m ->
+          on(
+              new Event.MemoryShort(
+                  m.worker(), m.term(), m.generation(), m.step(), m.rows(), m.tokens()));
+      case ToCoordinator.Parted m -> on(new Event.Parted(m.worker(), m.term(), m.generation()));
       case ToCoordinator.Offered m -> {
         offers.put(m.worker(), m.state());
         yield on(new Event.Offered(m.worker(), m.term(), m.steps()));
@@ -128,7 +149,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       return this;
     }
     if (workers.putIfAbsent(join.worker(), join) == null) {
-      getContext().watchWith(join.actor(), new Gone(join.worker()));
+      getContext().watchWith(join.actor(), new Gone(join.worker(), "is gone"));
     }
     return on(new Event.Joined(join.worker()));
   }
@@ -153,6 +174,31 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private Behavior<Command> saved(RunEvent.Saved saved) {
     run.watcher().accept(saved);
     return on(new Event.Saved(saved.steps()));
+  }
+
+  // A full disk fails the run; a member that died while it sent is no reason to.
+  private Behavior<Command> saveBroke(SaveBroke broke) {
+    return isRefusal(broke.cause())
+        ? failed(broke.cause())
+        : on(new Event.SaveFailed(broke.source(), sentence(broke.cause())));
+  }
+
+  private static boolean isRefusal(Throwable cause) {
+    for (Throwable t = cause; t != null; t = t.getCause()) {
+      if (t instanceof Refusal) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private Behavior<Command> written(CutRecord cut) {
+    feeder.cut(cut);
+    run.watcher()
+        .accept(
+            new RunEvent.Recorded(
+                cut.fromStep(), cut.limit().minTokens(), cut.limit().mostTokens()));
+    return on(new Event.Recorded(cut));
   }
 
   private Behavior<Command> failed(Throwable cause) {
@@ -192,7 +238,24 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
               .pipeToSelf(
                   run.modelSink()
                       .save(e.steps(), offers.remove(e.worker()).getSource(), materializer),
-                  (done, error) -> error == null ? new SaveDone(done) : new Failed(error));
+                  (done, error) ->
+                      error == null ? new SaveDone(done) : new SaveBroke(e.worker(), error));
+      case Effect.Wait e ->
+          getContext()
+              .scheduleOnce(
+                  Duration.ofMillis(run.leaseMs()),
+                  getContext().getSelf(),
+                  new Happened(new Event.Waited(e.generation())));
+      case Effect.Write e ->
+          getContext()
+              .pipeToSelf(
+                  run.records().append(e.cut()),
+                  (done, error) -> error == null ? new Written(e.cut()) : new Failed(error));
+      case Effect.Miss e -> {
+        workers.remove(e.worker());
+        feeder.close(e.worker());
+        run.watcher().accept(new RunEvent.Missed(e.worker().toString(), e.why(), e.members()));
+      }
       case Effect.Dismiss e -> tell(e.worker(), new ToWorker.Leave(run.term(), e.reason()));
       case Effect.Finish e -> run.watcher().accept(new RunEvent.Finished(e.steps(), e.early()));
       case Effect.Fail e -> run.watcher().accept(new RunEvent.Failed(e.sentence()));
@@ -203,7 +266,9 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private void welcome(Effect.Welcome welcome) {
     SourceRef<StateChunk> initial =
         run.initialState().get().runWith(StreamRefs.sourceRef(), materializer);
-    tell(welcome.worker(), new ToWorker.Welcome(run.term(), run.spec(), initial));
+    tell(
+        welcome.worker(),
+        new ToWorker.Welcome(run.term(), run.spec(), initial, pulses.endpoint(), run.leaseMs()));
     List<RunEvent.Member> members = new ArrayList<>();
     members.add(
         new RunEvent.Member(
@@ -235,8 +300,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
               List.copyOf(roster),
               feeder.open(share, assign.firstStep())));
     }
-    run.watcher().accept(new RunEvent.Started(run.spec().steps(), assign.shares().size()));
-    lastCommitNs = System.nanoTime();
+    if (assign.generation().number() == 1) {
+      run.watcher().accept(new RunEvent.Started(run.spec().steps(), assign.shares().size()));
+      lastCommitNs = System.nanoTime();
+    }
   }
 
   private void commit(Effect.Commit commit) {
@@ -271,6 +338,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private Behavior<Command> stopped() {
     feeder.close();
+    pulses.close();
     return this;
   }
 }

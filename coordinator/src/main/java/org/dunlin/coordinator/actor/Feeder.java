@@ -16,11 +16,13 @@ import org.apache.pekko.stream.javadsl.SinkQueueWithCancel;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.stream.javadsl.StreamRefs;
 import org.dunlin.coordinator.feed.FeedWindow;
+import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Share;
 import org.dunlin.data.feed.StepBatch;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.run.BatchSpec;
 
 /**
  * Reads the plan's steps into the window and sends each member the headers and its own slots.
@@ -34,6 +36,8 @@ final class Feeder {
   private final Materializer materializer;
   private final SinkQueueWithCancel<StepBatch> reader;
   private final Map<WorkerId, Outlet> outlets = new HashMap<>();
+  private BatchSpec spec;
+  private boolean isRecut;
   private boolean reading;
   private boolean ended;
 
@@ -44,9 +48,13 @@ final class Feeder {
   }
 
   Feeder(
-      Source<StepBatch, NotUsed> batches, long windowTokens, int slots, Materializer materializer) {
+      Source<StepBatch, NotUsed> batches,
+      BatchSpec spec,
+      long windowTokens,
+      Materializer materializer) {
+    this.spec = spec;
     this.window = new FeedWindow(windowTokens);
-    this.queueItems = FeedWindow.MOST_STEPS * (slots + 1);
+    this.queueItems = FeedWindow.MOST_STEPS * (spec.slots() + 1);
     this.materializer = materializer;
     this.reader = batches.runWith(Sink.queue(1), materializer);
   }
@@ -65,10 +73,18 @@ final class Feeder {
     reading = false;
     ended = batch.isEmpty();
     batch.ifPresent(
-        b -> {
-          window.add(b);
-          outlets.values().forEach(outlet -> offer(outlet, b));
+        read -> {
+          StepBatch cut = isRecut ? read.cut(spec) : read;
+          window.add(cut);
+          outlets.values().forEach(outlet -> offer(outlet, cut));
         });
+  }
+
+  /** Cuts the uncommitted steps and all later ones anew; streams opened from now on give those. */
+  void cut(CutRecord record) {
+    spec = spec.with(record.limit());
+    isRecut = true;
+    window.replace(batch -> batch.cut(spec));
   }
 
   /** Opens a member's stream and fills it with what the window holds from a step on. */
@@ -78,6 +94,7 @@ final class Feeder {
             .toMat(StreamRefs.sourceRef(), Keep.both())
             .run(materializer);
     Outlet outlet = new Outlet(share, stream.first());
+    close(share.worker());
     outlets.put(share.worker(), outlet);
     for (StepBatch batch : window.batches()) {
       if (batch.header().step() >= firstStep) {
@@ -89,6 +106,14 @@ final class Feeder {
 
   StepBatch committed(long step) {
     return window.committed(step);
+  }
+
+  /** Ends the stream of a worker, if it has one. */
+  void close(WorkerId worker) {
+    Outlet outlet = outlets.remove(worker);
+    if (outlet != null) {
+      outlet.queue().complete();
+    }
   }
 
   void close() {

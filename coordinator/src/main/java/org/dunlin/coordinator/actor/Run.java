@@ -3,10 +3,12 @@ package org.dunlin.coordinator.actor;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.apache.pekko.Done;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.data.feed.StepBatch;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.message.StateChunk;
@@ -18,23 +20,35 @@ import org.dunlin.protocol.run.RunSpec;
  * @param term of this coordinator
  * @param spec the run
  * @param version of this Dunlin; a worker of another one is refused
+ * @param host of this coordinator, under which workers reach it
+ * @param leaseMs how long a worker may be silent
  * @param workers how many are waited for
  * @param windowTokens budget of the feed window, in real tokens
  * @param batches the plan's steps from the first to the last, read on demand
  * @param initialState the parameters a worker starts from; asked once a worker
  * @param modelSink where the trained parameters go
+ * @param records where records are made durable
  * @param watcher told of everything that happens, in order, on the actor's thread: must not block
  */
 public record Run(
     Term term,
     RunSpec spec,
     String version,
+    String host,
+    int leaseMs,
     int workers,
     long windowTokens,
     Source<StepBatch, NotUsed> batches,
     Supplier<Source<StateChunk, NotUsed>> initialState,
     ModelSink modelSink,
+    RecordLog records,
     Consumer<RunEvent> watcher) {
+
+  /** Keeps what time or a machine decided, so that the run can be told again. */
+  public interface RecordLog {
+    /** Completes when the record is on disk; fails if it cannot be. */
+    CompletionStage<Done> append(CutRecord record);
+  }
 
   /** Writes a model folder, whole or not at all. */
   public interface ModelSink {

@@ -3,6 +3,7 @@ package org.dunlin.coordinator.feed;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import org.dunlin.data.feed.StepBatch;
 
 /**
@@ -40,6 +41,11 @@ public final class FeedWindow {
     }
     steps.put(batch.header().step(), batch);
     tokens += batch.header().tokens();
+  }
+
+  /** Puts another form of each kept batch in its place. */
+  public void replace(UnaryOperator<StepBatch> form) {
+    steps.replaceAll((step, batch) -> form.apply(batch));
   }
 
   /** Forgets a step that is final, and gives it back for the record. */

@@ -48,6 +48,19 @@ public sealed interface RunEvent {
       double seconds)
       implements RunEvent {}
 
+  /**
+   * A worker is lost and the run goes on without it.
+   *
+   * @param members who are left
+   */
+  record Missed(String worker, String why, int members) implements RunEvent {}
+
+  /**
+   * Memory ran out: from this step on, micro-batches of texts of {@code minTokens} or more have at
+   * most {@code mostTokens}, on every worker.
+   */
+  record Recorded(long fromStep, int minTokens, int mostTokens) implements RunEvent {}
+
   /** The model of a step was written whole. */
   record Saved(long steps, String folder, String sha256) implements RunEvent {}
 

@@ -22,11 +22,20 @@ public sealed interface Effect {
   record Commit(Generation generation, long step, double loss, double gradientNorm, boolean applied)
       implements Effect {}
 
+  /** Make a record durable, then cut micro-batches by it from its step on. */
+  record Write(CutRecord cut) implements Effect {}
+
+  /** Wait a lease: whoever parted the generation is found dead by then, or is alive. */
+  record Wait(Generation generation) implements Effect {}
+
   /** Ask a member for the parameters after so many updates. */
   record AskState(WorkerId worker, long steps) implements Effect {}
 
   /** Write the parameters that a member offers. */
   record Save(WorkerId worker, long steps) implements Effect {}
+
+  /** The run goes on without a worker. */
+  record Miss(WorkerId worker, String why, int members) implements Effect {}
 
   /** Send a worker away. */
   record Dismiss(WorkerId worker, String reason) implements Effect {}

@@ -17,11 +17,28 @@ public sealed interface Event {
   record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)
       implements Event {}
 
+  /** A micro-batch of the open step did not fit into a member's memory. */
+  record MemoryShort(
+      WorkerId worker, Term term, Generation generation, long step, int rows, int tokens)
+      implements Event {}
+
+  /** A member cannot reach another one, which may be dead. */
+  record Parted(WorkerId worker, Term term, Generation generation) implements Event {}
+
+  /** A lease has passed since a generation was found parted. */
+  record Waited(Generation generation) implements Event {}
+
+  /** A record is durable. */
+  record Recorded(CutRecord cut) implements Event {}
+
   /** A member sends the parameters. */
   record Offered(WorkerId worker, Term term, long steps) implements Event {}
 
   /** The parameters lie in the run folder, whole. */
   record Saved(long steps) implements Event {}
+
+  /** The parameters that a member sent could not be taken to the disk. */
+  record SaveFailed(WorkerId worker, String sentence) implements Event {}
 
   /** A worker is gone, or says that it cannot go on. */
   record Lost(WorkerId worker, String why) implements Event {}

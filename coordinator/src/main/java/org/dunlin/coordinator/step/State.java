@@ -2,6 +2,7 @@ package org.dunlin.coordinator.step;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -19,6 +20,8 @@ import org.dunlin.protocol.message.StepResult;
  * @param loaded those of them that hold the state
  * @param shares of the generation's members
  * @param prepared results of the lowest uncommitted step, by member
+ * @param awaited a record that is being made durable, before which nothing is computed
+ * @param source who was asked for the parameters, while they are being saved
  * @param stopAsked whether a person wants the run to end
  */
 public record State(
@@ -29,6 +32,8 @@ public record State(
     SortedSet<WorkerId> loaded,
     List<Share> shares,
     Map<WorkerId, StepResult> prepared,
+    Optional<CutRecord> awaited,
+    Optional<WorkerId> source,
     boolean stopAsked) {
 
   /** What is being waited for. */
@@ -53,44 +58,145 @@ public record State(
         new TreeSet<>(),
         List.of(),
         Map.of(),
+        Optional.empty(),
+        Optional.empty(),
         false);
   }
 
   State withPhase(Phase next) {
-    return new State(next, generation, step, joined, loaded, shares, prepared, stopAsked);
+    return new State(
+        next, generation, step, joined, loaded, shares, prepared, awaited, source, stopAsked);
   }
 
   State withJoined(WorkerId worker) {
     return new State(
-        phase, generation, step, plus(joined, worker), loaded, shares, prepared, stopAsked);
+        phase,
+        generation,
+        step,
+        plus(joined, worker),
+        loaded,
+        shares,
+        prepared,
+        awaited,
+        source,
+        stopAsked);
   }
 
   State withLoaded(WorkerId worker) {
     return new State(
-        phase, generation, step, joined, plus(loaded, worker), shares, prepared, stopAsked);
+        phase,
+        generation,
+        step,
+        joined,
+        plus(loaded, worker),
+        shares,
+        prepared,
+        awaited,
+        source,
+        stopAsked);
+  }
+
+  /** Without a worker, wherever it was. */
+  State without(WorkerId worker) {
+    return new State(
+        phase,
+        generation,
+        step,
+        minus(joined, worker),
+        minus(loaded, worker),
+        shares,
+        prepared,
+        awaited,
+        source,
+        stopAsked);
   }
 
   State withGeneration(Generation next, List<Share> nextShares) {
-    return new State(Phase.STEPPING, next, step, joined, loaded, nextShares, Map.of(), stopAsked);
+    return new State(
+        Phase.STEPPING,
+        next,
+        step,
+        joined,
+        loaded,
+        nextShares,
+        Map.of(),
+        Optional.empty(),
+        source,
+        stopAsked);
   }
 
   State withPrepared(WorkerId worker, StepResult result) {
     Map<WorkerId, StepResult> more = new TreeMap<>(prepared);
     more.put(worker, result);
-    return new State(phase, generation, step, joined, loaded, shares, more, stopAsked);
+    return new State(
+        phase, generation, step, joined, loaded, shares, more, awaited, source, stopAsked);
+  }
+
+  State withAwaited(CutRecord cut) {
+    return new State(
+        phase,
+        generation,
+        step,
+        joined,
+        loaded,
+        shares,
+        prepared,
+        Optional.of(cut),
+        source,
+        stopAsked);
   }
 
   State withCommitted() {
-    return new State(phase, generation, step + 1, joined, loaded, shares, Map.of(), stopAsked);
+    return new State(
+        phase, generation, step + 1, joined, loaded, shares, Map.of(), awaited, source, stopAsked);
+  }
+
+  State withSource(WorkerId worker) {
+    return new State(
+        Phase.SAVING,
+        generation,
+        step,
+        joined,
+        loaded,
+        shares,
+        prepared,
+        awaited,
+        Optional.of(worker),
+        stopAsked);
+  }
+
+  State withoutSource() {
+    return new State(
+        phase,
+        generation,
+        step,
+        joined,
+        loaded,
+        shares,
+        prepared,
+        awaited,
+        Optional.empty(),
+        stopAsked);
   }
 
   State withStopAsked() {
-    return new State(phase, generation, step, joined, loaded, shares, prepared, true);
+    return new State(
+        phase, generation, step, joined, loaded, shares, prepared, awaited, source, true);
+  }
+
+  boolean isMember(WorkerId worker) {
+    return shares.stream().anyMatch(share -> share.worker().equals(worker));
   }
 
   private static SortedSet<WorkerId> plus(SortedSet<WorkerId> set, WorkerId worker) {
     SortedSet<WorkerId> more = new TreeSet<>(set);
     more.add(worker);
     return more;
+  }
+
+  private static SortedSet<WorkerId> minus(SortedSet<WorkerId> set, WorkerId worker) {
+    SortedSet<WorkerId> fewer = new TreeSet<>(set);
+    fewer.remove(worker);
+    return fewer;
   }
 }

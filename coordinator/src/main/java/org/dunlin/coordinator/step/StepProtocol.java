@@ -3,6 +3,7 @@ package org.dunlin.coordinator.step;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dunlin.coordinator.step.Effect.AskState;
 import org.dunlin.coordinator.step.Effect.Assign;
 import org.dunlin.coordinator.step.Effect.Commit;
@@ -10,21 +11,30 @@ import org.dunlin.coordinator.step.Effect.Discard;
 import org.dunlin.coordinator.step.Effect.Dismiss;
 import org.dunlin.coordinator.step.Effect.Fail;
 import org.dunlin.coordinator.step.Effect.Finish;
+import org.dunlin.coordinator.step.Effect.Miss;
 import org.dunlin.coordinator.step.Effect.Save;
+import org.dunlin.coordinator.step.Effect.Wait;
 import org.dunlin.coordinator.step.Effect.Welcome;
+import org.dunlin.coordinator.step.Effect.Write;
 import org.dunlin.coordinator.step.Event.Broken;
 import org.dunlin.coordinator.step.Event.Joined;
 import org.dunlin.coordinator.step.Event.Loaded;
 import org.dunlin.coordinator.step.Event.Lost;
+import org.dunlin.coordinator.step.Event.MemoryShort;
 import org.dunlin.coordinator.step.Event.Offered;
+import org.dunlin.coordinator.step.Event.Parted;
 import org.dunlin.coordinator.step.Event.Prepared;
+import org.dunlin.coordinator.step.Event.Recorded;
+import org.dunlin.coordinator.step.Event.SaveFailed;
 import org.dunlin.coordinator.step.Event.Saved;
 import org.dunlin.coordinator.step.Event.StopAsked;
+import org.dunlin.coordinator.step.Event.Waited;
 import org.dunlin.coordinator.step.State.Phase;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.MicroBatchLimit;
 
 /**
  * The coordinator's side of a run, one event at a time. Pure: no clock, no actor, no randomness.
@@ -34,9 +44,10 @@ import org.dunlin.protocol.message.StepResult;
  * </pre>
  *
  * A step is committed when every member of the generation is prepared for it with the same
- * checksum, and only then does the next one begin. An event that is late, repeated or of another
- * life becomes a {@link Discard}, never an exception. Until members may come and go, a lost one
- * fails the run.
+ * checksum, and only then does the next one begin. When a member is lost, the others begin a new
+ * generation with the lowest uncommitted step; when one is short of memory, all do, with smaller
+ * micro-batches, once that is on record. An event that is late, repeated or of another life becomes
+ * a {@link Discard}, never an exception. Not yet: a worker that joins a run under way.
  */
 public final class StepProtocol {
   /**
@@ -74,8 +85,13 @@ public final class StepProtocol {
       case Joined joined -> joined(state, joined);
       case Loaded loaded -> loaded(state, loaded);
       case Prepared prepared -> prepared(state, prepared);
+      case MemoryShort tooSmall -> memoryShort(state, tooSmall);
+      case Recorded recorded -> recorded(state, recorded);
+      case Parted parted -> parted(state, parted);
+      case Waited waited -> waited(state, waited);
       case Offered offered -> offered(state, offered);
       case Saved saved -> saved(state, saved);
+      case SaveFailed failed -> saveFailed(state, failed);
       case Lost lost -> lost(state, lost);
       case StopAsked stop -> stop(state, stop);
       case Broken broken -> fail(state, broken.sentence());
@@ -90,6 +106,10 @@ public final class StepProtocol {
     if (state.joined().size() == workers) {
       return new Decision(
           state, List.of(new Dismiss(worker, "the run has its " + workers + " workers")));
+    }
+    if (state.phase() != Phase.ASSEMBLING) {
+      return new Decision(
+          state, List.of(new Dismiss(worker, "the run is under way, and nobody can join it yet")));
     }
     return new Decision(state.withJoined(worker), List.of(new Welcome(worker)));
   }
@@ -111,23 +131,24 @@ public final class StepProtocol {
     if (next.stopAsked()) {
       return finish(next);
     }
-    Generation generation = next.generation().next();
-    List<Share> shares = Share.even(next.loaded(), slots);
-    return new Decision(
-        next.withGeneration(generation, shares),
-        List.of(new Assign(generation, next.step(), shares)));
+    return assign(next, List.of());
+  }
+
+  /** A new generation of all that hold the state; it begins with the lowest uncommitted step. */
+  private Decision assign(State state, List<Effect> before) {
+    Generation generation = state.generation().next();
+    List<Share> shares = Share.even(state.loaded(), slots);
+    List<Effect> effects = new ArrayList<>(before);
+    effects.add(new Assign(generation, state.step(), shares));
+    return new Decision(state.withGeneration(generation, shares), List.copyOf(effects));
   }
 
   private Decision prepared(State state, Prepared event) {
     StepResult result = event.result();
-    if (!event.term().equals(term) || !event.generation().equals(state.generation())) {
-      return discard(
-          state, event, "of term " + event.term() + ", generation " + event.generation());
+    if (!isOpen(state, event.term(), event.generation(), result.step())) {
+      return discard(state, event, "step " + result.step() + " is not open in that generation");
     }
-    if (state.phase() != Phase.STEPPING || result.step() != state.step()) {
-      return discard(state, event, "step " + result.step() + " is not open");
-    }
-    if (state.shares().stream().noneMatch(share -> share.worker().equals(event.worker()))) {
+    if (!state.isMember(event.worker())) {
       return discard(state, event, "not a member");
     }
     if (state.prepared().containsKey(event.worker())) {
@@ -137,6 +158,52 @@ public final class StepProtocol {
     return next.prepared().size() < state.shares().size()
         ? new Decision(next, List.of())
         : commit(next);
+  }
+
+  private boolean isOpen(State state, Term of, Generation generation, long step) {
+    return of.equals(term)
+        && generation.equals(state.generation())
+        && state.phase() == Phase.STEPPING
+        && step == state.step();
+  }
+
+  private Decision memoryShort(State state, MemoryShort event) {
+    if (!isOpen(state, event.term(), event.generation(), event.step())
+        || !state.isMember(event.worker())) {
+      return discard(state, event, "step " + event.step() + " is not open in that generation");
+    }
+    if (state.awaited().isPresent()) {
+      return discard(state, event, "micro-batches are being made smaller already");
+    }
+    if (event.rows() < 2) {
+      return fail(
+          state,
+          "worker %s has too little memory for a single text of %d tokens; set gradient-checkpointing = true, lower data.passage-max-tokens, or take fewer compute-threads"
+              .formatted(event.worker(), event.tokens()));
+    }
+    CutRecord cut =
+        new CutRecord(state.step(), MicroBatchLimit.halving(event.rows(), event.tokens()));
+    return new Decision(state.withAwaited(cut), List.of(new Write(cut)));
+  }
+
+  private Decision parted(State state, Parted event) {
+    return isOpen(state, event.term(), event.generation(), state.step())
+        ? new Decision(state, List.of(new Wait(event.generation())))
+        : discard(state, event, "not of this generation");
+  }
+
+  // All are alive, so only a connection was lost: they meet again.
+  private Decision waited(State state, Waited event) {
+    return isOpen(state, term, event.generation(), state.step()) && state.awaited().isEmpty()
+        ? assign(state, List.of())
+        : discard(state, event, "not of this generation");
+  }
+
+  private Decision recorded(State state, Recorded event) {
+    if (!state.awaited().equals(Optional.of(event.cut()))) {
+      return discard(state, event, "that record is not awaited");
+    }
+    return state.loaded().isEmpty() ? fail(state, "no worker is left") : assign(state, List.of());
   }
 
   private Decision commit(State state) {
@@ -165,7 +232,7 @@ public final class StepProtocol {
             agreed.applied()));
     State next = state.withCommitted();
     if (next.step() == steps || next.stopAsked()) {
-      next = next.withPhase(Phase.SAVING);
+      next = next.withSource(first);
       effects.add(new AskState(first, next.step()));
     }
     return new Decision(next, List.copyOf(effects));
@@ -183,12 +250,34 @@ public final class StepProtocol {
   }
 
   private Decision offered(State state, Offered event) {
-    if (state.phase() != Phase.SAVING
+    if (!state.source().equals(Optional.of(event.worker()))
         || !event.term().equals(term)
         || event.steps() != state.step()) {
       return discard(state, event, "nobody asked for the state after " + event.steps() + " steps");
     }
-    return new Decision(state, List.of(new Save(event.worker(), event.steps())));
+    return new Decision(state.withoutSource(), List.of(new Save(event.worker(), event.steps())));
+  }
+
+  private Decision saveFailed(State state, SaveFailed event) {
+    if (state.phase() != Phase.SAVING || state.source().isPresent()) {
+      return discard(state, event, "nothing was being saved");
+    }
+    return askAnother(state, event.worker(), List.of(), event.sentence());
+  }
+
+  /** Asks a member for the parameters: any but one, that one if there is no other. */
+  private Decision askAnother(State state, WorkerId but, List<Effect> before, String why) {
+    Optional<WorkerId> next =
+        state.loaded().stream()
+            .filter(worker -> !worker.equals(but))
+            .findFirst()
+            .or(() -> state.loaded().stream().findFirst());
+    if (next.isEmpty()) {
+      return fail(state, why);
+    }
+    List<Effect> effects = new ArrayList<>(before);
+    effects.add(new AskState(next.get(), state.step()));
+    return new Decision(state.withSource(next.get()), List.copyOf(effects));
   }
 
   private Decision saved(State state, Saved event) {
@@ -210,7 +299,25 @@ public final class StepProtocol {
     if (!state.joined().contains(event.worker())) {
       return discard(state, event, "not of this run");
     }
-    return fail(state, "worker " + event.worker() + " " + event.why());
+    WorkerId worker = event.worker();
+    String sentence = "worker " + worker + " " + event.why();
+    State next = state.without(worker);
+    if (state.phase() == Phase.ASSEMBLING || next.loaded().isEmpty()) {
+      return fail(next, sentence);
+    }
+    // Whoever only seemed lost must not linger: it is told, and its launcher may start it anew.
+    List<Effect> effects =
+        List.of(
+            new Dismiss(worker, "the run goes on without it"),
+            new Miss(worker, event.why(), next.loaded().size()));
+    if (state.phase() == Phase.SAVING) {
+      return state.source().equals(Optional.of(worker))
+          ? askAnother(next, worker, effects, sentence)
+          : new Decision(next, effects);
+    }
+    return state.isMember(worker) && state.awaited().isEmpty()
+        ? assign(next, effects)
+        : new Decision(next, effects);
   }
 
   private Decision stop(State state, StopAsked event) {

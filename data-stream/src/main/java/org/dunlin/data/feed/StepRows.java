@@ -3,7 +3,6 @@ package org.dunlin.data.feed;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dunlin.data.plan.MicroBatchCut;
 import org.dunlin.data.plan.SlotCut;
@@ -43,7 +42,7 @@ record StepRows(int epoch, List<TokenizedSample> samples, int[] firstQueryOfPool
             samples.get(0).inBatchNegatives(),
             firstQueryOfPool,
             samples.stream().mapToLong(TokenizedSample::tokens).sum(),
-            slots.stream().mapToLong(StepRows::paddedTokens).sum()),
+            StepBatch.paddedTokens(slots)),
         List.copyOf(slots));
   }
 
@@ -68,7 +67,6 @@ record StepRows(int epoch, List<TokenizedSample> samples, int[] firstQueryOfPool
                 own.stream().map(TokenizedSample::query),
                 own.stream().flatMap(sample -> Arrays.stream(sample.passages())))
             .toArray(int[][]::new);
-    int[] lengths = Arrays.stream(rows).mapToInt(row -> row.length).toArray();
     return new SlotBatch(
         step,
         slot,
@@ -76,20 +74,7 @@ record StepRows(int epoch, List<TokenizedSample> samples, int[] firstQueryOfPool
         own.size(),
         groupSize(),
         rows,
-        MicroBatchCut.cut(
-            lengths, batch.microBatchTokens(), batch.microBatchRows(), batch.padMultiple()),
+        MicroBatchCut.cut(StepBatch.lengths(rows), batch),
         batch.padMultiple());
-  }
-
-  private static long paddedTokens(SlotBatch slot) {
-    return IntStream.range(0, slot.microBatches().length)
-        .mapToLong(
-            number -> {
-              int[] rows = slot.microBatches()[number];
-              int longest = slot.paddedTokens(number);
-              long real = Arrays.stream(rows).mapToLong(row -> slot.tokenIds()[row].length).sum();
-              return MicroBatchCut.work((long) rows.length * longest, longest, real);
-            })
-        .sum();
   }
 }

@@ -1,7 +1,9 @@
 package org.dunlin.data.plan;
 
 import java.util.Arrays;
+import java.util.function.IntUnaryOperator;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.BatchSpec;
 
 /**
  * Cuts a slot's rows into micro-batches: the cheapest cut of the rows sorted by length, found by
@@ -32,20 +34,29 @@ public final class MicroBatchCut {
    * The cut with the least cost.
    *
    * @param tokens of each row, at least 1
-   * @param mostTokens padded tokens of a micro-batch
-   * @param mostRows of a micro-batch; 0: any number
-   * @param padMultiple rows are padded up to a multiple of this
+   * @param batch has the limits
    * @return {@code [micro-batches][rows]}: places in {@code tokens}, each exactly once
    */
-  public static int[][] cut(int[] tokens, int mostTokens, int mostRows, int padMultiple) {
+  public static int[][] cut(int[] tokens, BatchSpec batch) {
+    return cut(tokens, batch.microBatchTokens(), batch::mostRows, batch.padMultiple());
+  }
+
+  /** The same with one limit, and no multiple that rows are padded to. */
+  public static int[][] cut(int[] tokens, int mostTokens) {
+    return cut(tokens, mostTokens, padded -> mostTokens / padded, 1);
+  }
+
+  private static int[][] cut(
+      int[] tokens, int mostTokens, IntUnaryOperator mostRows, int padMultiple) {
     int[] sorted = Lengths.descending(tokens);
     int[] real = Arrays.stream(sorted).map(row -> tokens[row]).toArray();
-    int[] starts =
-        starts(
-            padded(sorted, tokens, padMultiple),
-            real,
-            mostTokens,
-            mostRows > 0 ? Math.min(mostRows, MOST_ROWS) : MOST_ROWS);
+    int[] padded = padded(sorted, tokens, padMultiple);
+    if (padded.length > 0 && padded[0] > mostTokens) {
+      throw Refusal.run(
+          "micro-batch.tokens: %d (expected: >= %d, the padded length of the longest text); raise it or lower data.query-max-tokens and data.passage-max-tokens"
+              .formatted(mostTokens, padded[0]));
+    }
+    int[] starts = starts(padded, real, mostRows);
     int[][] microBatches = new int[starts.length - 1][];
     for (int number = 0; number < microBatches.length; number++) {
       microBatches[number] = Arrays.copyOfRange(sorted, starts[number], starts[number + 1]);
@@ -76,19 +87,14 @@ public final class MicroBatchCut {
    * @param padded lengths, descending: a micro-batch is as long as its first row
    * @param real lengths, in the same order
    */
-  private static int[] starts(int[] padded, int[] real, int mostTokens, int mostRows) {
+  private static int[] starts(int[] padded, int[] real, IntUnaryOperator mostRows) {
     int rows = padded.length;
-    if (rows > 0 && padded[0] > mostTokens) {
-      throw Refusal.run(
-          "micro-batch.tokens: %d (expected: >= %d, the padded length of the longest text); raise it or lower data.query-max-tokens and data.passage-max-tokens"
-              .formatted(mostTokens, padded[0]));
-    }
     long[] cost = new long[rows + 1]; // of the rows from here to the end
     int[] next = new int[rows + 1]; // where the micro-batch that begins here ends
     int cuts = 0;
     for (int first = rows - 1; first >= 0; first--) {
       cost[first] = Long.MAX_VALUE;
-      int most = Math.min(rows - first, Math.min(mostRows, mostTokens / padded[first]));
+      int most = Math.min(rows - first, Math.min(MOST_ROWS, mostRows.applyAsInt(padded[first])));
       long tokens = 0;
       for (int end = first + 1; end <= first + most; end++) {
         tokens += real[end - 1];

@@ -12,6 +12,8 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.MicroBatchLimit;
 import org.junit.jupiter.api.Test;
 
 /** Each row in one micro-batch, none over the budget, and no cheaper cut. */
@@ -23,13 +25,13 @@ class MicroBatchCutTest {
       @ForAll @IntRange(min = 112, max = 2000) int budget,
       @ForAll @IntRange(min = 1, max = 16) int padMultiple) {
     int[] tokens = lengths.stream().mapToInt(length -> length).toArray();
-    int[][] cut = MicroBatchCut.cut(tokens, budget, 0, padMultiple);
+    int[][] cut = MicroBatchCut.cut(tokens, spec(budget, padMultiple));
     assertThat(Arrays.stream(cut).flatMapToInt(Arrays::stream).sorted().toArray())
         .isEqualTo(IntStream.range(0, tokens.length).toArray());
     assertThat(List.of(cut)).allMatch(rows -> padded(rows, tokens, padMultiple) <= budget);
     assertThat(cost(cut, tokens, padMultiple))
         .isLessThanOrEqualTo(cost(greedy(tokens, budget, padMultiple), tokens, padMultiple));
-    assertThat(MicroBatchCut.cut(tokens, budget, 0, padMultiple)).isDeepEqualTo(cut);
+    assertThat(MicroBatchCut.cut(tokens, spec(budget, padMultiple))).isDeepEqualTo(cut);
   }
 
   @Property(tries = 300)
@@ -45,12 +47,12 @@ class MicroBatchCutTest {
         least = Math.min(least, cost(candidate, tokens, 1));
       }
     }
-    assertThat(cost(MicroBatchCut.cut(tokens, budget, 0, 1), tokens, 1)).isEqualTo(least);
+    assertThat(cost(MicroBatchCut.cut(tokens, budget), tokens, 1)).isEqualTo(least);
   }
 
   @Test
   void shouldKeepTiesInTheirPlacesAndTheLongestFirst() {
-    assertThat(MicroBatchCut.cut(new int[] {5, 900, 5, 900, 6}, 4096, 0, 1))
+    assertThat(MicroBatchCut.cut(new int[] {5, 900, 5, 900, 6}, 4096))
         .isDeepEqualTo(new int[][] {{1, 3}, {4, 0, 2}});
   }
 
@@ -58,17 +60,35 @@ class MicroBatchCutTest {
   void shouldBoundTheRowsOfAMicroBatch() {
     int[] tokens = new int[20_000];
     Arrays.fill(tokens, 2);
-    assertThat(List.of(MicroBatchCut.cut(tokens, Integer.MAX_VALUE, 0, 1)))
+    assertThat(List.of(MicroBatchCut.cut(tokens, Integer.MAX_VALUE)))
         .hasSize(20)
         .allMatch(rows -> rows.length <= MicroBatchCut.MOST_ROWS);
   }
 
   @Test
   void shouldRefuseARowThatDoesNotFitTheBudget() {
-    assertThatThrownBy(() -> MicroBatchCut.cut(new int[] {3, 60}, 63, 0, 8))
+    assertThatThrownBy(() -> MicroBatchCut.cut(new int[] {3, 60}, spec(63, 8)))
         .isInstanceOf(Refusal.class)
         .hasMessageStartingWith("micro-batch.tokens: 63 (expected: >= 64, ")
         .hasMessageContaining("data.passage-max-tokens");
+  }
+
+  @Property(tries = 300)
+  void everyLimitHolds(
+      @ForAll @Size(min = 1, max = 100) List<@IntRange(min = 1, max = 300) Integer> lengths,
+      @ForAll @IntRange(min = 1, max = 300) int from,
+      @ForAll @IntRange(min = 1, max = 600) int most) {
+    int[] tokens = lengths.stream().mapToInt(length -> length).toArray();
+    BatchSpec spec = spec(600, 1).with(new MicroBatchLimit(from, most));
+    for (int[] rows : MicroBatchCut.cut(tokens, spec)) {
+      int longest = Arrays.stream(rows).map(row -> tokens[row]).max().orElseThrow();
+      assertThat(rows.length == 1 || rows.length * longest <= (longest < from ? 600 : most))
+          .isTrue();
+    }
+  }
+
+  private static BatchSpec spec(int budget, int padMultiple) {
+    return new BatchSpec(8, 0, 1, 8, budget, 1, 64, 64, padMultiple);
   }
 
   /** Fills micro-batches until the budget is full, as one would by hand. */

@@ -53,7 +53,7 @@ class PaddingTest {
   }
 
   private static long padded(int[] lengths, int mostTokens) {
-    return Arrays.stream(MicroBatchCut.cut(lengths, mostTokens, 0, 1))
+    return Arrays.stream(MicroBatchCut.cut(lengths, mostTokens))
         .mapToLong(
             rows ->
                 MicroBatchCut.work(

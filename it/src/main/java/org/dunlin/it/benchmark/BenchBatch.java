@@ -41,9 +41,7 @@ record BenchBatch(StepHeader header, List<SlotBatch> slots) {
           Arrays.stream(tokens)
               .mapToObj(length -> random.ints(length, 1000, vocabulary - 1).toArray())
               .toArray(int[][]::new);
-      int[][] cut =
-          MicroBatchCut.cut(
-              tokens, spec.microBatchTokens(), spec.microBatchRows(), spec.padMultiple());
+      int[][] cut = MicroBatchCut.cut(tokens, spec);
       slots.add(new SlotBatch(step, slot, from, to - from, group, ids, cut, spec.padMultiple()));
     }
     long real = Arrays.stream(queryTokens).sum() + (long) Arrays.stream(passageTokens).sum();

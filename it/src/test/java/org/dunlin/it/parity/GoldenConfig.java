@@ -138,7 +138,8 @@ record GoldenConfig(JsonNode json) {
             data("passage_max_len").asInt(),
             padMultiple(),
             pools(),
-            0);
+            0,
+            List.of());
     LossSpec loss =
         new LossSpec(
             LossSpec.Pooling.valueOf(

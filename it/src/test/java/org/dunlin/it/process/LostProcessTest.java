@@ -16,14 +16,42 @@ import org.junit.jupiter.api.io.TempDir;
 class LostProcessTest {
   private static final long ENDLESS = 1_000_000;
 
+  /** Enough to lose two workers on the way. */
+  private static final long STEPS = 120;
+
   @TempDir private Path run;
 
   @Test
-  void shouldEndWithOneSentenceWhenAWorkerIsKilled() throws Exception {
-    try (Trainer trainer = Trainer.start(run, ENDLESS, 2)) {
+  void shouldGoOnToTheSameBitsWhenAWorkerIsKilledOrHangs(@TempDir Path calm) throws Exception {
+    try (Trainer trainer = Trainer.start(calm, STEPS, 0)) {
+      assertThat(trainer.awaitExit()).isZero();
+    }
+    try (Trainer trainer = Trainer.start(run, STEPS, 3)) {
       trainer.awaitLine("step 1/");
       List<ProcessHandle> family = trainer.family();
-      assertThat(family).hasSize(4);
+      assertThat(family).hasSize(5);
+
+      Trainer.signal("KILL", List.of(trainer.process("worker-1")));
+      trainer.awaitLine("worker worker-1#1 is gone; the run goes on with 2");
+      Trainer.signal("STOP", List.of(trainer.process("worker-2")));
+      trainer.awaitLine("worker worker-2#1 has been silent");
+
+      assertThat(trainer.awaitExit()).isZero();
+      Trainer.awaitEnd(family);
+    }
+    assertThat(Files.mismatch(weights(run), weights(calm))).isEqualTo(-1);
+  }
+
+  private static Path weights(Path run) {
+    return run.resolve("model/model.safetensors");
+  }
+
+  @Test
+  void shouldEndWithOneSentenceWhenTheLastWorkerIsKilled() throws Exception {
+    try (Trainer trainer = Trainer.start(run, ENDLESS, 1)) {
+      trainer.awaitLine("step 1/");
+      List<ProcessHandle> family = trainer.family();
+      assertThat(family).hasSize(3);
       ProcessHandle worker = trainer.process("worker-1");
 
       Trainer.signal("KILL", List.of(worker));

@@ -66,11 +66,16 @@ class WrongVersionTest {
         new Term(1),
         spec,
         "0.1.0",
+        "127.0.0.1",
+        1000,
         1,
         1000,
         Source.empty(),
         Source::empty,
         new NoModel(),
+        record -> {
+          throw new AssertionError("nothing was recorded");
+        },
         event -> {});
   }
 

@@ -13,32 +13,52 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.worker.member.MemberEffect;
+import org.dunlin.worker.member.MemberEvent;
 
 /**
  * What must hold after every event, and the make-believe data plane: a step's reduced gradient is
  * the hash of its slots' hashes in the fixed tree, so a wrong order or a lost slot changes it.
  */
 final class Invariants {
+  /** One generation: who belongs to it, and who is where in it. */
+  private static final class Together {
+    private final Set<WorkerId> members = new TreeSet<>();
+    private final Map<WorkerId, SimulatedWorker> waiting = new TreeMap<>();
+    private final Map<WorkerId, Runnable> arrived = new TreeMap<>();
+    private final Set<WorkerId> prepared = new TreeSet<>();
+    private final Map<Integer, Long> leaves = new TreeMap<>();
+    private boolean parted;
+  }
+
   private final int slots;
-  private final Map<Long, Map<Integer, Long>> leaves = new HashMap<>();
-  private final Map<Long, Map<WorkerId, Runnable>> meeting = new HashMap<>();
-  private final Map<Long, Set<WorkerId>> prepared = new HashMap<>();
+  private final Map<Generation, Together> generations = new TreeMap<>();
   private final Map<Long, Long> committed = new TreeMap<>();
-  private final Set<WorkerId> members = new TreeSet<>();
+  private final Map<Long, Long> contents = new HashMap<>();
+  private Generation newest = new Generation(0);
 
   Invariants(int slots) {
     this.slots = slots;
   }
 
   void assigned(Effect.Assign assign) {
+    check(assign.generation().compareTo(newest) > 0, "generation goes back");
+    check(assign.firstStep() == committed.size(), "a generation skips or repeats a step");
+    newest = assign.generation();
+    Together together = new Together();
     Set<Integer> owned = new HashSet<>();
     for (Share share : assign.shares()) {
-      members.add(share.worker());
+      together.members.add(share.worker());
       for (int slot = share.firstSlot(); slot < share.firstSlot() + share.slots(); slot++) {
         check(owned.add(slot), "slot " + slot + " has two owners");
       }
     }
     check(owned.size() == slots, "only " + owned.size() + " of " + slots + " slots have an owner");
+    generations.put(assign.generation(), together);
+  }
+
+  /** A member is there; all go on once all are. */
+  void meeting(Simulation simulation, SimulatedWorker worker, Generation generation) {
+    arrive(simulation, worker, generation, () -> worker.on(new MemberEvent.Met(generation)));
   }
 
   /** A member's slots are computed; its peers' continuation runs once all members are there. */
@@ -49,21 +69,82 @@ final class Invariants {
       Runnable continuation) {
     long step = compute.header().step();
     check(step == worker.applied(), worker.id() + " computes " + step + " on other parameters");
-    Map<Integer, Long> sums = leaves.computeIfAbsent(step, s -> new TreeMap<>());
+    Together together = generations.get(compute.generation());
     for (SlotBatch batch : compute.own()) {
       long leaf = hash(hash(step, batch.slot()), worker.parameters());
-      check(sums.put(batch.slot(), leaf) == null, "slot " + batch.slot() + " summed twice");
+      for (int[] rows : batch.microBatches()) {
+        leaf = hash(leaf, rows.length);
+      }
+      check(
+          together.leaves.put(batch.slot(), leaf) == null,
+          "slot " + batch.slot() + " summed twice");
     }
-    Map<WorkerId, Runnable> there = meeting.computeIfAbsent(step, s -> new TreeMap<>());
-    check(there.put(worker.id(), continuation) == null, worker.id() + " computes twice");
-    if (there.size() == members.size()) {
-      there.values().forEach(simulation::later);
+    arrive(simulation, worker, compute.generation(), continuation);
+  }
+
+  private void arrive(
+      Simulation simulation, SimulatedWorker worker, Generation generation, Runnable then) {
+    Together together = generations.get(generation);
+    check(together.members.contains(worker.id()), worker.id() + " is no member");
+    if (together.parted) {
+      worker.parted(generation);
+      return;
+    }
+    check(together.arrived.put(worker.id(), then) == null, worker.id() + " computes twice");
+    together.waiting.put(worker.id(), worker);
+    if (together.arrived.size() == together.members.size()) {
+      together.waiting.forEach(
+          (id, there) -> {
+            Runnable released = together.arrived.get(id);
+            simulation.later(
+                () -> {
+                  // A collective that succeeds for some may break for others.
+                  if (together.parted && simulation.random().nextBoolean()) {
+                    there.parted(generation);
+                  } else {
+                    released.run();
+                  }
+                });
+          });
+      together.arrived.clear();
+      together.waiting.clear();
     }
   }
 
+  /** A member died: nobody of its generations is answered any more. */
+  void killed(Simulation simulation, WorkerId worker) {
+    generations.forEach(
+        (generation, together) -> {
+          if (together.members.contains(worker)) {
+            part(generation, together);
+          }
+        });
+  }
+
+  /** The newest generation's connections break. */
+  void partAll(Simulation simulation) {
+    if (generations.containsKey(newest)) {
+      part(newest, generations.get(newest));
+    }
+  }
+
+  private static void part(Generation generation, Together together) {
+    together.parted = true;
+    together.arrived.clear();
+    together.waiting.values().forEach(worker -> worker.parted(generation));
+    together.waiting.clear();
+  }
+
   /** The root of the tree over the step's present slots. */
-  long reduced(long step) {
-    return node(leaves.get(step), 1);
+  long reduced(Generation generation, long step) {
+    Together together = generations.get(generation);
+    long root = contents.getOrDefault(hash(generation.number(), step), 0L);
+    if (root == 0) {
+      root = node(together.leaves, 1);
+      together.leaves.clear();
+      contents.put(hash(generation.number(), step), root);
+    }
+    return root;
   }
 
   private long node(Map<Integer, Long> sums, int node) {
@@ -76,20 +157,23 @@ final class Invariants {
   }
 
   void prepared(WorkerId worker, MemberEffect.TellPrepared effect) {
-    prepared.computeIfAbsent(effect.result().step(), s -> new TreeSet<>()).add(worker);
+    generations.get(effect.generation()).prepared.add(worker);
   }
 
   void committed(long step, Generation generation) {
     check(step == committed.size(), "step " + step + " committed after " + committed.size());
+    Together together = generations.get(generation);
     check(
-        prepared.getOrDefault(step, Set.of()).equals(members),
-        "step " + step + " committed while only " + prepared.get(step) + " are prepared");
-    check(committed.put(step, generation.number()) == null, "step " + step + " committed twice");
+        together.prepared.equals(together.members),
+        "step " + step + " committed while only " + together.prepared + " are prepared");
+    together.prepared.clear();
+    committed.put(step, contents.get(hash(generation.number(), step)));
   }
 
-  void applying(WorkerId worker, long step, long applied) {
+  void applying(WorkerId worker, long step, long applied, long gradient) {
     check(committed.containsKey(step), worker + " applies step " + step + " before its commit");
     check(step == applied, worker + " applies step " + step + " after " + applied + " updates");
+    check(committed.get(step) == gradient, worker + " applies another gradient in step " + step);
   }
 
   long finalParameters(Collection<SimulatedWorker> workers, int steps) {

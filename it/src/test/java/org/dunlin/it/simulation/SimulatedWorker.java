@@ -1,7 +1,9 @@
 package org.dunlin.it.simulation;
 
 import org.dunlin.coordinator.step.Event;
+import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.worker.member.MemberEffect;
 import org.dunlin.worker.member.MemberEvent;
@@ -17,6 +19,7 @@ final class SimulatedWorker {
   private long parameters = 17;
   private long applied;
   private long prepared;
+  private boolean alive = true;
 
   SimulatedWorker(WorkerId id, Simulation simulation) {
     this.id = id;
@@ -35,7 +38,18 @@ final class SimulatedWorker {
     return applied;
   }
 
+  boolean isAlive() {
+    return alive;
+  }
+
+  void kill() {
+    alive = false;
+  }
+
   void on(MemberEvent event) {
+    if (!alive) {
+      return;
+    }
     MemberProtocol.Decision decision = protocol.next(state, event);
     state = decision.next();
     decision.effects().forEach(this::carryOut);
@@ -46,9 +60,21 @@ final class SimulatedWorker {
       case MemberEffect.Load e -> simulation.later(() -> on(new MemberEvent.StateLoaded()));
       case MemberEffect.TellLoaded e ->
           simulation.send(() -> simulation.coordinator(new Event.Loaded(id, e.term())));
-      case MemberEffect.Meet e -> simulation.later(() -> on(new MemberEvent.Met(e.generation())));
-      case MemberEffect.Compute e ->
-          simulation.invariants().computing(simulation, this, e, () -> computed(e));
+      case MemberEffect.BreakOff e -> {} // what it was waiting for is of an older generation
+      case MemberEffect.Meet e -> {
+        simulation.feed(id, e.generation());
+        simulation.invariants().meeting(simulation, this, e.generation());
+      }
+      case MemberEffect.Compute e -> compute(e);
+      case MemberEffect.TellMemoryShort e ->
+          simulation.send(
+              () ->
+                  simulation.coordinator(
+                      new Event.MemoryShort(
+                          id, e.term(), e.generation(), e.step(), e.rows(), e.tokens())));
+      case MemberEffect.TellParted e ->
+          simulation.send(
+              () -> simulation.coordinator(new Event.Parted(id, e.term(), e.generation())));
       case MemberEffect.TellPrepared e -> {
         simulation.invariants().prepared(id, e);
         simulation.send(
@@ -65,8 +91,31 @@ final class SimulatedWorker {
     }
   }
 
+  private void compute(MemberEffect.Compute compute) {
+    long step = compute.header().step();
+    for (SlotBatch batch : compute.own()) {
+      int rows = batch.microBatches()[0].length;
+      if (!simulation.fits(step, rows)) {
+        simulation.later(
+            () ->
+                on(
+                    new MemberEvent.MemoryShort(
+                        compute.generation(), step, rows, batch.paddedTokens(0))));
+        return;
+      }
+    }
+    simulation.invariants().computing(simulation, this, compute, () -> computed(compute));
+  }
+
+  void parted(Generation generation) {
+    simulation.later(() -> on(new MemberEvent.Parted(generation, "a peer is gone")));
+  }
+
   private void computed(MemberEffect.Compute compute) {
-    prepared = simulation.invariants().reduced(compute.header().step());
+    if (!alive) {
+      return;
+    }
+    prepared = simulation.invariants().reduced(compute.generation(), compute.header().step());
     on(
         new MemberEvent.Computed(
             compute.generation(),
@@ -74,7 +123,10 @@ final class SimulatedWorker {
   }
 
   private void apply(long step) {
-    simulation.invariants().applying(id, step, applied);
+    if (!alive) {
+      return;
+    }
+    simulation.invariants().applying(id, step, applied, prepared);
     parameters = Invariants.hash(parameters, prepared);
     applied++;
     on(new MemberEvent.Applied(step));

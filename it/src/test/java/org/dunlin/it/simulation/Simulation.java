@@ -6,11 +6,14 @@ import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
+import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.Share;
 import org.dunlin.coordinator.step.State;
 import org.dunlin.coordinator.step.StepProtocol;
+import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
@@ -18,7 +21,8 @@ import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.worker.member.MemberEvent;
 
 /**
- * A whole run: one coordinator, some workers, and a network that delays, reorders and repeats.
+ * A whole run: one coordinator, some workers that may be killed or short of memory, and a network
+ * that delays, reorders and repeats.
  *
  * <p>Virtual time is a counter of ticks. A message is delivered after a drawn number of them, so
  * later ones overtake earlier ones; with the storm's probability it is delivered once more, later.
@@ -31,13 +35,26 @@ final class Simulation {
    *
    * @param maxDelay ticks, at least 1
    * @param repeatProbability of delivering a message a second time
+   * @param kills workers that die, never the last one
+   * @param cuts connections between living members that break
    */
-  record Storm(int maxDelay, double repeatProbability) {
-    static final Storm CALM = new Storm(1, 0);
+  record Storm(int maxDelay, double repeatProbability, int kills, int cuts) {
+    static final Storm CALM = new Storm(1, 0, 0, 0);
   }
 
-  /** The shape of a run. */
-  record Shape(int workers, int slots, int steps, int emptySlots) {}
+  /**
+   * The shape of a run.
+   *
+   * @param rowsThatFit of a micro-batch, 1 to {@link #ROWS}
+   * @param shortFromStep the step from which memory is so short
+   */
+  record Shape(
+      int workers, int slots, int steps, int emptySlots, int rowsThatFit, long shortFromStep) {}
+
+  /** Rows of a slot's one micro-batch, of as many tokens, before any limit. */
+  static final int ROWS = 8;
+
+  private record Feed(long firstStep, List<Share> shares, List<CutRecord> limits) {}
 
   private record Delivery(long at, long order, Runnable action) {}
 
@@ -48,12 +65,16 @@ final class Simulation {
   private final Shape shape;
   private final StepProtocol protocol;
   private final Map<WorkerId, SimulatedWorker> workers = new TreeMap<>();
+  private final Map<Generation, Feed> feeds = new TreeMap<>();
   private final PriorityQueue<Delivery> network =
       new PriorityQueue<>(
           (a, b) ->
               a.at() != b.at() ? Long.compare(a.at(), b.at()) : Long.compare(a.order(), b.order()));
   private final Invariants invariants;
+  private final List<CutRecord> records = new ArrayList<>();
   private State state = State.initial();
+  private int kills;
+  private int cuts;
   private long now;
   private long order;
   private boolean finished;
@@ -65,6 +86,8 @@ final class Simulation {
     this.shape = shape;
     this.protocol = new StepProtocol(TERM, shape.steps(), shape.slots(), shape.workers());
     this.invariants = new Invariants(shape.slots());
+    this.kills = storm.kills();
+    this.cuts = storm.cuts();
     for (int w = 0; w < shape.workers(); w++) {
       WorkerId id = new WorkerId("w" + w, 1);
       workers.put(id, new SimulatedWorker(id, this));
@@ -84,11 +107,39 @@ final class Simulation {
       Delivery next = network.poll();
       now = next.at();
       next.action().run();
+      maybeKill();
+      maybeCut();
     }
     if (!finished) {
       throw new AssertionError("nothing is under way, yet the run has not finished: " + state);
     }
     return invariants.finalParameters(workers.values(), shape.steps());
+  }
+
+  private void maybeKill() {
+    List<WorkerId> alive = workers.keySet().stream().filter(this::isAlive).toList();
+    if (kills == 0
+        || alive.size() < 2
+        || state.phase() == State.Phase.ASSEMBLING
+        || random.nextInt(40) > 0) {
+      return;
+    }
+    kills--;
+    WorkerId dead = alive.get(random.nextInt(alive.size()));
+    workers.get(dead).kill();
+    send(() -> coordinator(new Event.Lost(dead, "is gone")));
+    invariants.killed(this, dead);
+  }
+
+  private void maybeCut() {
+    if (cuts > 0 && state.phase() == State.Phase.STEPPING && random.nextInt(60) == 0) {
+      cuts--;
+      invariants.partAll(this);
+    }
+  }
+
+  boolean isAlive(WorkerId worker) {
+    return workers.get(worker).isAlive();
   }
 
   int discards() {
@@ -141,7 +192,15 @@ final class Simulation {
         }
       }
       case Effect.AskState e -> tell(e.worker(), new MemberEvent.StateAsked(TERM, e.steps()));
-      case Effect.Save e -> later(() -> coordinator(new Event.Saved(e.steps())));
+      case Effect.Save e -> later(() -> save(e));
+      case Effect.Wait e -> later(() -> coordinator(new Event.Waited(e.generation())));
+      case Effect.Write e ->
+          later(
+              () -> {
+                records.add(e.cut());
+                coordinator(new Event.Recorded(e.cut()));
+              });
+      case Effect.Miss e -> {}
       case Effect.Dismiss e -> tell(e.worker(), new MemberEvent.Dismissed(TERM, e.reason()));
       case Effect.Finish e -> finished = true;
       case Effect.Fail e -> throw new AssertionError("the run failed: " + e.sentence());
@@ -149,29 +208,80 @@ final class Simulation {
     }
   }
 
+  // A stream that breaks with its sender.
+  private void save(Effect.Save save) {
+    coordinator(
+        isAlive(save.worker())
+            ? new Event.Saved(save.steps())
+            : new Event.SaveFailed(save.worker(), "the stream broke"));
+  }
+
   private void assign(Effect.Assign assign) {
     invariants.assigned(assign);
+    feeds.put(assign.generation(), new Feed(assign.firstStep(), assign.shares(), limit()));
     for (Share share : assign.shares()) {
       tell(
           share.worker(),
           new MemberEvent.Assigned(
               TERM, assign.generation(), assign.firstStep(), share.firstSlot(), share.slots()));
-      for (long step = assign.firstStep(); step < shape.steps(); step++) {
-        feed(share, step);
+    }
+  }
+
+  /** A member opens its generation's stream. */
+  void feed(WorkerId worker, Generation generation) {
+    Feed feed = feeds.get(generation);
+    for (Share share : feed.shares()) {
+      if (share.worker().equals(worker)) {
+        for (long step = feed.firstStep(); step < shape.steps(); step++) {
+          feed(share, generation, step, feed.limits());
+        }
       }
     }
   }
 
-  private void feed(Share share, long step) {
+  private void feed(Share share, Generation generation, long step, List<CutRecord> limits) {
     StepHeader header = header(step);
-    tell(share.worker(), new MemberEvent.Fed(header));
+    tell(share.worker(), new MemberEvent.Fed(generation, header));
     for (int slot = share.firstSlot(); slot < share.firstSlot() + share.slots(); slot++) {
       if (!header.isEmpty(slot)) {
-        SlotBatch batch =
-            new SlotBatch(step, slot, slot, 1, 1, new int[][] {{1}, {2}}, new int[][] {{0, 1}}, 1);
-        tell(share.worker(), new MemberEvent.Fed(batch));
+        tell(share.worker(), new MemberEvent.Fed(generation, batch(step, slot, limits)));
       }
     }
+  }
+
+  private List<CutRecord> limit() {
+    return List.copyOf(records);
+  }
+
+  private static SlotBatch batch(long step, int slot, List<CutRecord> limits) {
+    int most = ROWS;
+    for (CutRecord record : limits) {
+      if (step >= record.fromStep()) {
+        most = Math.min(most, record.limit().mostTokens() / ROWS);
+      }
+    }
+    int rows = most;
+    int[][] cut =
+        IntStream.iterate(0, from -> from < ROWS, from -> from + rows)
+            .mapToObj(from -> IntStream.range(from, Math.min(ROWS, from + rows)).toArray())
+            .toArray(int[][]::new);
+    int[][] texts = new int[ROWS][ROWS];
+    return new SlotBatch(step, slot, slot, 1, ROWS - 1, texts, cut, 1);
+  }
+
+  /** Whether a micro-batch of so many rows fits in a step. */
+  boolean fits(long step, int rows) {
+    return step < shape.shortFromStep() || rows <= shape.rowsThatFit();
+  }
+
+  /** A calm run that has these records from the beginning must end in the same parameters. */
+  List<CutRecord> records() {
+    return records;
+  }
+
+  Simulation with(List<CutRecord> known) {
+    records.addAll(known);
+    return this;
   }
 
   // The last step's batch is short: its trailing slots are empty.
@@ -187,7 +297,8 @@ final class Simulation {
       }
     }
     long[] samples = ids.stream().mapToLong(Long::longValue).toArray();
-    return new StepHeader(step, 0, 1, firstQuery, samples, new long[samples.length], 2, 2);
+    return new StepHeader(
+        step, 0, ROWS - 1, firstQuery, samples, new long[samples.length * (ROWS - 1)], 2, 2);
   }
 
   private void tell(WorkerId worker, MemberEvent event) {

@@ -35,6 +35,11 @@ public record SlotBatch(
     }
   }
 
+  /** The same rows in other micro-batches. */
+  public SlotBatch withMicroBatches(int[][] cut) {
+    return new SlotBatch(step, slot, firstQuery, queries, groupSize, tokenIds, cut, padMultiple);
+  }
+
   /** The padded length of a micro-batch, in tokens. */
   public int paddedTokens(int microBatch) {
     int longest = 1;

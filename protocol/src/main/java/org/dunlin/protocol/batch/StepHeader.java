@@ -95,6 +95,23 @@ public record StepHeader(
     }
   }
 
+  /** The same step at another cost. */
+  public StepHeader withPaddedTokens(long cost) {
+    return new StepHeader(
+        step,
+        epoch,
+        groupSize,
+        firstQuery,
+        sampleIds,
+        passageHashes,
+        passageTokens,
+        teacherScores,
+        inBatchNegatives,
+        firstQueryOfPool,
+        tokens,
+        cost);
+  }
+
   /** How many pools of negatives there are. */
   public int pools() {
     return firstQueryOfPool.length - 1;

@@ -31,6 +31,19 @@ public sealed interface ToCoordinator extends OnWire {
   record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)
       implements ToCoordinator {}
 
+  /**
+   * A micro-batch of a step did not fit into this worker's memory.
+   *
+   * @param rows of it
+   * @param tokens that each was padded to
+   */
+  record MemoryShort(
+      WorkerId worker, Term term, Generation generation, long step, int rows, int tokens)
+      implements ToCoordinator {}
+
+  /** This worker cannot reach a member of its generation, which may be dead. */
+  record Parted(WorkerId worker, Term term, Generation generation) implements ToCoordinator {}
+
   /** The parameters after {@code steps} updates, as a stream. */
   record Offered(WorkerId worker, Term term, long steps, SourceRef<StateChunk> state)
       implements ToCoordinator {}

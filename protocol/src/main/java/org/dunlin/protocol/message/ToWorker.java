@@ -11,8 +11,15 @@ import org.dunlin.protocol.run.RunSpec;
 /** What the coordinator tells a worker. */
 public sealed interface ToWorker extends OnWire {
 
-  /** The run, and the parameters it starts from as a stream. */
-  record Welcome(Term term, RunSpec spec, SourceRef<StateChunk> state) implements ToWorker {}
+  /**
+   * The run.
+   *
+   * @param state the parameters it starts from, as a stream
+   * @param pulse where this worker connects, and sends a byte several times a lease
+   * @param leaseMs after a silence of so long, or at that connection's end, it counts as dead
+   */
+  record Welcome(Term term, RunSpec spec, SourceRef<StateChunk> state, Endpoint pulse, int leaseMs)
+      implements ToWorker {}
 
   /**
    * A new generation begins with a step.

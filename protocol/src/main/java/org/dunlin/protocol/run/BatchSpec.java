@@ -1,5 +1,8 @@
 package org.dunlin.protocol.run;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /**
  * How samples become global batches, slots and micro-batches. None of it depends on the machines.
  *
@@ -16,6 +19,7 @@ package org.dunlin.protocol.run;
  * @param pools global batches that one step sums the gradients of (gradient accumulation), each
  *     with negatives of its own; a step then has {@code pools * pairs} queries
  * @param microBatchRows most rows that pass the encoder at once; 0: any number
+ * @param microBatchLimits further limits by length, all of which hold
  */
 public record BatchSpec(
     int pairs,
@@ -28,7 +32,8 @@ public record BatchSpec(
     int passageMaxTokens,
     int padMultiple,
     int pools,
-    int microBatchRows) {
+    int microBatchRows,
+    List<MicroBatchLimit> microBatchLimits) {
 
   /** A limit that keeps the summation tree and its partial sums small. */
   public static final int MAX_SLOTS = 1024;
@@ -48,6 +53,7 @@ public record BatchSpec(
     Check.atLeast("batch.pad-multiple", padMultiple, 1);
     Check.within("train.accumulation", pools, 1, 1 << 16);
     Check.atLeast("micro-batch.rows", microBatchRows, 0);
+    microBatchLimits = List.copyOf(microBatchLimits);
   }
 
   /** Without gradient accumulation and without a limit on rows. */
@@ -72,7 +78,41 @@ public record BatchSpec(
         passageMaxTokens,
         padMultiple,
         1,
-        0);
+        0,
+        List.of());
+  }
+
+  /** With one limit more. */
+  public BatchSpec with(MicroBatchLimit limit) {
+    List<MicroBatchLimit> more = new ArrayList<>(microBatchLimits);
+    more.add(limit);
+    return new BatchSpec(
+        pairs,
+        tokens,
+        groupSize,
+        slots,
+        microBatchTokens,
+        sortWindowBatches,
+        queryMaxTokens,
+        passageMaxTokens,
+        padMultiple,
+        pools,
+        microBatchRows,
+        more);
+  }
+
+  /**
+   * Most rows of a micro-batch, at least 1.
+   *
+   * @param tokens that each is padded to, at most {@link #microBatchTokens}
+   */
+  public int mostRows(int tokens) {
+    int most = microBatchTokens;
+    for (MicroBatchLimit limit : microBatchLimits) {
+      most = tokens >= limit.minTokens() ? Math.min(most, limit.mostTokens()) : most;
+    }
+    int rows = Math.max(1, most / tokens);
+    return microBatchRows > 0 ? Math.min(rows, microBatchRows) : rows;
   }
 
   /**

@@ -22,7 +22,9 @@ import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToCoordinator.Broken;
 import org.dunlin.protocol.message.ToCoordinator.Join;
 import org.dunlin.protocol.message.ToCoordinator.Loaded;
+import org.dunlin.protocol.message.ToCoordinator.MemoryShort;
 import org.dunlin.protocol.message.ToCoordinator.Offered;
+import org.dunlin.protocol.message.ToCoordinator.Parted;
 import org.dunlin.protocol.message.ToCoordinator.Prepared;
 import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.message.ToWorker.Assign;
@@ -58,6 +60,8 @@ final class MessageCodec {
             case Join j -> "join";
             case Loaded l -> "loaded";
             case Prepared p -> "prepared";
+            case MemoryShort s -> "short";
+            case Parted p -> "parted";
             case Offered o -> "offered";
             case Broken b -> "broken";
           };
@@ -118,6 +122,21 @@ final class MessageCodec {
               .setGradientNorm(m.result().gradientNorm())
               .addAllSlotLosses(DoubleStream.of(m.result().slotLosses()).boxed().toList())
               .build();
+      case MemoryShort m ->
+          MemoryShortWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setGeneration(m.generation().number())
+              .setStep(m.step())
+              .setRows(m.rows())
+              .setTokens(m.tokens())
+              .build();
+      case Parted m ->
+          PartedWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setGeneration(m.generation().number())
+              .build();
       case Offered m ->
           OfferedWire.newBuilder()
               .setWorker(write(m.worker()))
@@ -137,6 +156,8 @@ final class MessageCodec {
               .setTerm(m.term().number())
               .setSpec(RunSpecCodec.write(m.spec()))
               .setState(references.source(m.state()))
+              .setPulse(write(m.pulse()))
+              .setLeaseMs(m.leaseMs())
               .build();
       case Assign m ->
           AssignWire.newBuilder()
@@ -167,6 +188,21 @@ final class MessageCodec {
         yield new Loaded(read(m.getWorker()), new Term(m.getTerm()));
       }
       case "prepared" -> read(PreparedWire.parseFrom(bytes));
+      case "short" -> {
+        MemoryShortWire m = MemoryShortWire.parseFrom(bytes);
+        yield new MemoryShort(
+            read(m.getWorker()),
+            new Term(m.getTerm()),
+            new Generation(m.getGeneration()),
+            m.getStep(),
+            m.getRows(),
+            m.getTokens());
+      }
+      case "parted" -> {
+        PartedWire m = PartedWire.parseFrom(bytes);
+        yield new Parted(
+            read(m.getWorker()), new Term(m.getTerm()), new Generation(m.getGeneration()));
+      }
       case "offered" -> {
         OfferedWire m = OfferedWire.parseFrom(bytes);
         yield new Offered(
@@ -182,7 +218,11 @@ final class MessageCodec {
       case "welcome" -> {
         WelcomeWire m = WelcomeWire.parseFrom(bytes);
         yield new Welcome(
-            new Term(m.getTerm()), RunSpecCodec.read(m.getSpec()), references.source(m.getState()));
+            new Term(m.getTerm()),
+            RunSpecCodec.read(m.getSpec()),
+            references.source(m.getState()),
+            read(m.getPulse()),
+            m.getLeaseMs());
       }
       case "assign" -> read(AssignWire.parseFrom(bytes));
       case "commit" -> {

@@ -5,6 +5,7 @@ import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.MicroBatchLimit;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
 
@@ -105,6 +106,15 @@ final class RunSpecCodec {
         .setPadMultiple(batch.padMultiple())
         .setPools(batch.pools())
         .setMicroBatchRows(batch.microBatchRows())
+        .addAllMicroBatchLimits(
+            batch.microBatchLimits().stream()
+                .map(
+                    limit ->
+                        MicroBatchLimitWire.newBuilder()
+                            .setMinTokens(limit.minTokens())
+                            .setMostTokens(limit.mostTokens())
+                            .build())
+                .toList())
         .build();
   }
 
@@ -120,7 +130,10 @@ final class RunSpecCodec {
         wire.getPassageMaxTokens(),
         wire.getPadMultiple(),
         wire.getPools(),
-        wire.getMicroBatchRows());
+        wire.getMicroBatchRows(),
+        wire.getMicroBatchLimitsList().stream()
+            .map(limit -> new MicroBatchLimit(limit.getMinTokens(), limit.getMostTokens()))
+            .toList());
   }
 
   private static LossWire write(LossSpec loss) {

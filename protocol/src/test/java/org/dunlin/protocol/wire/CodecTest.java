@@ -12,6 +12,7 @@ import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.MicroBatchLimit;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
 import org.junit.jupiter.api.Test;
@@ -21,7 +22,9 @@ class CodecTest {
   private static final EncoderSpec ENCODER =
       new EncoderSpec(
           EncoderSpec.Family.XLM_ROBERTA, 1500, 130, 1, 64, 2, 4, 128, 1e-5, 1, 0.1, 0.2);
-  private static final BatchSpec BATCH = new BatchSpec(64, 9, 4, 8, 4096, 50, 24, 48, 8, 3, 16);
+  private static final BatchSpec BATCH =
+      new BatchSpec(
+          64, 9, 4, 8, 4096, 50, 24, 48, 8, 3, 16, List.of(new MicroBatchLimit(512, 2048)));
   private static final LossSpec LOSS =
       new LossSpec(
           LossSpec.Pooling.MEAN,

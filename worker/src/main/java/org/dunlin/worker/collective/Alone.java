@@ -5,6 +5,8 @@ import java.util.List;
 
 /** The collectives of a generation with one member: everything is here already; it only folds. */
 public final class Alone implements Exchange {
+  private volatile boolean closed;
+
   @Override
   public int member() {
     return 0;
@@ -40,5 +42,12 @@ public final class Alone implements Exchange {
   }
 
   @Override
-  public void close() {}
+  public boolean isClosed() {
+    return closed;
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+  }
 }

@@ -82,6 +82,10 @@ public interface Exchange extends AutoCloseable {
   RowSet allReduceRows(
       long step, Kind kind, SummationTree tree, List<Partial<RowSet>> partials, int width);
 
+  /** Whether it was closed: whatever is under way is broken off, and nobody waits for it. */
+  boolean isClosed();
+
+  /** By any thread; a call that waits then fails. */
   @Override
   void close();
 }

@@ -66,6 +66,7 @@ public final class Mesh {
     private final Endpoint endpoint;
     private final Set<SocketChannel> opening = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
+    private volatile long newest;
 
     private Listener(ServerSocketChannel server, Endpoint endpoint) {
       this.server = server;
@@ -74,6 +75,12 @@ public final class Mesh {
 
     public Endpoint endpoint() {
       return endpoint;
+    }
+
+    /** Breaks off a {@link #connect} of an older generation. By any thread. */
+    public void breakOff(Generation next) {
+      newest = next.number();
+      opening.forEach(Listener::drop);
     }
 
     /**
@@ -102,7 +109,7 @@ public final class Mesh {
         opening.clear();
         return exchange;
       } catch (IOException e) {
-        throw closed ? new IllegalStateException("the listener was closed", e) : refusal(e);
+        throw new Parting("the members of a generation cannot meet: " + e.getMessage(), e);
       } finally {
         opening.forEach(Listener::drop);
         opening.clear();
@@ -114,6 +121,7 @@ public final class Mesh {
         throws IOException {
       Hello expected = new Hello(hello.generation(), seat.worker(), member);
       while (true) {
+        requireNewest(hello);
         SocketChannel channel = open(SocketChannel.open());
         Hello answer;
         try {
@@ -156,8 +164,7 @@ public final class Mesh {
         throws IOException {
       SocketChannel channel;
       try {
-        server.socket().setSoTimeout(leftMs(deadlineNs));
-        channel = open(server.socket().accept().getChannel());
+        channel = open(accept(hello, deadlineNs));
       } catch (SocketTimeoutException e) {
         int missing = hello.member() + 1;
         while (peers.containsKey(missing)) {
@@ -189,6 +196,27 @@ public final class Mesh {
       opening.remove(channel);
     }
 
+    // Waits in short turns, because a closed listener is the only other way to wake it.
+    private SocketChannel accept(Hello hello, long deadlineNs) throws IOException {
+      while (true) {
+        requireNewest(hello);
+        server.socket().setSoTimeout((int) Math.min(RETRY_MS, leftMs(deadlineNs)));
+        try {
+          return server.socket().accept().getChannel();
+        } catch (SocketTimeoutException e) {
+          if (leftMs(deadlineNs) <= 1) {
+            throw e;
+          }
+        }
+      }
+    }
+
+    private void requireNewest(Hello hello) throws IOException {
+      if (newest > hello.generation()) {
+        throw new IOException("generation " + newest + " has begun");
+      }
+    }
+
     private SocketChannel open(SocketChannel channel) throws IOException {
       opening.add(channel);
       if (closed) {
@@ -209,10 +237,6 @@ public final class Mesh {
         Thread.currentThread().interrupt();
         throw new IOException("interrupted while waiting for a peer", e);
       }
-    }
-
-    private static Refusal refusal(IOException e) {
-      return Refusal.run("the members of a generation cannot meet: " + e.getMessage(), e);
     }
 
     private static void drop(SocketChannel channel) {

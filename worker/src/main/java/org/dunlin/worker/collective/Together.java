@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.dunlin.protocol.Generation;
-import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.Seat;
 
 /**
@@ -238,7 +237,7 @@ final class Together implements Exchange {
     } catch (CancelledKeyException | ClosedSelectorException e) {
       throw closed(e);
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw new Parting("the selector of generation " + generation + " failed: " + e, e);
     }
   }
 
@@ -249,16 +248,20 @@ final class Together implements Exchange {
       if (closed) {
         throw closed(e);
       }
-      throw Refusal.run(
+      throw new Parting(
           "worker %s ended its connection in step %d, %s, of generation %s: %s"
               .formatted(link.peer(), step, kind, generation, e.getMessage()),
           e);
     }
   }
 
-  private IllegalStateException closed(Exception cause) {
-    return new IllegalStateException(
-        "the exchange of generation " + generation + " was closed", cause);
+  private Parting closed(Exception cause) {
+    return new Parting("the exchange of generation " + generation + " was closed", cause);
+  }
+
+  @Override
+  public boolean isClosed() {
+    return closed;
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 /**
@@ -24,6 +25,8 @@ public final class ComputeThreads implements AutoCloseable {
   }
 
   private static final long CLOSE_SECONDS = 60;
+
+  private volatile BooleanSupplier abandoned = ComputeThreads::never;
 
   private final int count;
   private final ExecutorService threads;
@@ -48,6 +51,21 @@ public final class ComputeThreads implements AutoCloseable {
 
   public int count() {
     return count;
+  }
+
+  /**
+   * From now on no piece is begun once nobody waits for it any more; {@link #run} then throws
+   * {@link Abandoned}.
+   *
+   * @param isAbandoned asked by any of the threads, before each piece
+   */
+  public void until(BooleanSupplier isAbandoned) {
+    abandoned = isAbandoned;
+  }
+
+  /** Ends that: every piece is run again. */
+  public void untilDone() {
+    abandoned = ComputeThreads::never;
   }
 
   /**
@@ -92,10 +110,17 @@ public final class ComputeThreads implements AutoCloseable {
     }
   }
 
+  private static boolean never() {
+    return false;
+  }
+
   private void drain(Supplier<Optional<Work<?>>> source, AtomicReference<Throwable> failure) {
     try {
       Optional<Work<?>> piece = source.get();
       while (piece.isPresent() && failure.get() == null) {
+        if (abandoned.getAsBoolean()) {
+          throw new Abandoned("a new generation has begun");
+        }
         piece.get().run(module.get());
         piece = source.get();
       }

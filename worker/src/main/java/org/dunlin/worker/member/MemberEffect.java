@@ -15,6 +15,9 @@ public sealed interface MemberEffect {
   /** Tell the coordinator that the state is there. */
   record TellLoaded(Term term) implements MemberEffect {}
 
+  /** Break off what is done for earlier generations; it will not be waited for. */
+  record BreakOff(Generation next) implements MemberEffect {}
+
   /** Meet the generation's other members on the data plane. */
   record Meet(Generation generation) implements MemberEffect {}
 
@@ -25,6 +28,13 @@ public sealed interface MemberEffect {
   /** Tell the coordinator that this member could apply the step. */
   record TellPrepared(Term term, Generation generation, StepResult result)
       implements MemberEffect {}
+
+  /** Tell the coordinator that a micro-batch does not fit. */
+  record TellMemoryShort(Term term, Generation generation, long step, int rows, int tokens)
+      implements MemberEffect {}
+
+  /** Tell the coordinator that a member of the generation cannot be reached. */
+  record TellParted(Term term, Generation generation) implements MemberEffect {}
 
   /** Apply the reduced gradient of a step. */
   record Apply(long step) implements MemberEffect {}

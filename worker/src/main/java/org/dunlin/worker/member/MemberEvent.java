@@ -21,10 +21,17 @@ public sealed interface MemberEvent {
   record Met(Generation generation) implements MemberEvent {}
 
   /** A header or a slot's batch of some step arrived. */
-  record Fed(FeedItem item) implements MemberEvent {}
+  record Fed(Generation generation, FeedItem item) implements MemberEvent {}
 
   /** The step's gradient is reduced; nothing has been applied yet. */
   record Computed(Generation generation, StepResult result) implements MemberEvent {}
+
+  /** A micro-batch of the step did not fit into memory; nothing has been applied. */
+  record MemoryShort(Generation generation, long step, int rows, int tokens)
+      implements MemberEvent {}
+
+  /** The generation's members cannot reach each other, or no longer. */
+  record Parted(Generation generation, String why) implements MemberEvent {}
 
   /** The coordinator says that the step is final. */
   record Committed(Term term, Generation generation, long step) implements MemberEvent {}

@@ -6,6 +6,7 @@ import java.util.Optional;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.worker.member.MemberEffect.Apply;
+import org.dunlin.worker.member.MemberEffect.BreakOff;
 import org.dunlin.worker.member.MemberEffect.Compute;
 import org.dunlin.worker.member.MemberEffect.Discard;
 import org.dunlin.worker.member.MemberEffect.Load;
@@ -14,6 +15,8 @@ import org.dunlin.worker.member.MemberEffect.Offer;
 import org.dunlin.worker.member.MemberEffect.Stop;
 import org.dunlin.worker.member.MemberEffect.TellBroken;
 import org.dunlin.worker.member.MemberEffect.TellLoaded;
+import org.dunlin.worker.member.MemberEffect.TellMemoryShort;
+import org.dunlin.worker.member.MemberEffect.TellParted;
 import org.dunlin.worker.member.MemberEffect.TellPrepared;
 import org.dunlin.worker.member.MemberEvent.Applied;
 import org.dunlin.worker.member.MemberEvent.Assigned;
@@ -22,7 +25,9 @@ import org.dunlin.worker.member.MemberEvent.Computed;
 import org.dunlin.worker.member.MemberEvent.Dismissed;
 import org.dunlin.worker.member.MemberEvent.Failed;
 import org.dunlin.worker.member.MemberEvent.Fed;
+import org.dunlin.worker.member.MemberEvent.MemoryShort;
 import org.dunlin.worker.member.MemberEvent.Met;
+import org.dunlin.worker.member.MemberEvent.Parted;
 import org.dunlin.worker.member.MemberEvent.StateAsked;
 import org.dunlin.worker.member.MemberEvent.StateLoaded;
 import org.dunlin.worker.member.MemberEvent.Welcomed;
@@ -36,8 +41,11 @@ import org.dunlin.worker.member.MemberState.Phase;
  *                                                    ^------------- next step ------------'
  * </pre>
  *
- * Nothing is applied before the coordinator's commit, and nothing is committed that this member is
- * not prepared for, so a commit in any other phase is a repeated one and is dropped.
+ * A new generation leads from any of them back to MEETING; from APPLYING once that is done. What
+ * was computed for an older one is dropped: nobody else has it.
+ *
+ * <p>* Nothing is applied before the coordinator's commit, and nothing is committed that this
+ * member is not prepared for, so a commit in any other phase is a repeated one and is dropped.
  */
 public final class MemberProtocol {
   /**
@@ -60,6 +68,8 @@ public final class MemberProtocol {
       case Met met -> met(state, met);
       case Fed fed -> fed(state, fed);
       case Computed computed -> computed(state, computed);
+      case MemoryShort tooSmall -> memoryShort(state, tooSmall);
+      case Parted parted -> parted(state, parted);
       case Committed committed -> committed(state, committed);
       case Applied applied -> applied(state, applied);
       case StateAsked asked -> stateAsked(state, asked);
@@ -95,10 +105,62 @@ public final class MemberProtocol {
     if (event.generation().compareTo(state.generation()) <= 0) {
       return discard(state, event, "generation " + state.generation() + " is as new");
     }
-    if (state.phase() != Phase.WAITING) {
-      return discard(state, event, "busy: " + state.phase());
+    if (state.next().isPresent()
+        && event.generation().compareTo(state.next().get().generation()) <= 0) {
+      return discard(state, event, "a newer one begins next");
     }
-    return new Decision(state.withAssignment(event), List.of(new Meet(event.generation())));
+    return switch (state.phase()) {
+      case JOINING, LOADING, ENDED -> discard(state, event, "has no state yet");
+      case APPLYING -> new Decision(state.withNext(event), List.of());
+      // A later first step says that this one is final: its commit was overtaken.
+      case PREPARED ->
+          event.firstStep() == state.step() + 1
+              ? new Decision(
+                  state.withNext(event).withPhase(Phase.APPLYING), List.of(new Apply(state.step())))
+              : begin(state, event);
+      case WAITING, MEETING, COLLECTING, COMPUTING, STRANDED -> begin(state, event);
+    };
+  }
+
+  private static Decision begin(MemberState state, Assigned event, MemberEffect... before) {
+    if (event.firstStep() != state.step()) {
+      String sentence =
+          "holds the state after %d steps, but generation %s begins with step %d"
+              .formatted(state.step(), event.generation(), event.firstStep());
+      return new Decision(
+          state.withPhase(Phase.ENDED),
+          List.of(new TellBroken(sentence), new Stop(new WorkerEnd(true, sentence))));
+    }
+    List<MemberEffect> effects = new ArrayList<>(List.of(before));
+    effects.add(new BreakOff(event.generation()));
+    effects.add(new Meet(event.generation()));
+    return new Decision(state.withAssignment(event), List.copyOf(effects));
+  }
+
+  private static Decision parted(MemberState state, Parted event) {
+    boolean waits = state.phase() == Phase.MEETING || state.phase() == Phase.COMPUTING;
+    return waits && event.generation().equals(state.generation())
+        ? new Decision(
+            state.withPhase(Phase.STRANDED),
+            List.of(new TellParted(state.term().orElseThrow(), event.generation())))
+        : discard(state, event, "not with generation " + event.generation());
+  }
+
+  private static Decision memoryShort(MemberState state, MemoryShort event) {
+    if (state.phase() != Phase.COMPUTING
+        || !event.generation().equals(state.generation())
+        || event.step() != state.step()) {
+      return discard(state, event, "step " + event.step() + " is not being computed");
+    }
+    return new Decision(
+        state.withPhase(Phase.STRANDED),
+        List.of(
+            new TellMemoryShort(
+                state.term().orElseThrow(),
+                event.generation(),
+                event.step(),
+                event.rows(),
+                event.tokens())));
   }
 
   private static Decision met(MemberState state, Met event) {
@@ -109,6 +171,9 @@ public final class MemberProtocol {
   }
 
   private static Decision fed(MemberState state, Fed event) {
+    if (!event.generation().equals(state.generation())) {
+      return discard(state, event, "for generation " + event.generation());
+    }
     long step = event.item().step();
     if (step < state.step()) {
       return discard(state, event, "step " + step + " is applied");
@@ -159,9 +224,11 @@ public final class MemberProtocol {
       return discard(state, event, "step " + event.step() + " is not being applied");
     }
     MemberState next = state.withApplied();
-    return next.stateAsked() == next.step()
-        ? collect(next, new Offer(next.term().orElseThrow(), next.step()))
-        : collect(next);
+    MemberEffect[] before =
+        next.stateAsked() == next.step()
+            ? new MemberEffect[] {new Offer(next.term().orElseThrow(), next.step())}
+            : new MemberEffect[0];
+    return next.next().isPresent() ? begin(next, next.next().get(), before) : collect(next, before);
   }
 
   private static Decision stateAsked(MemberState state, StateAsked event) {
@@ -181,7 +248,7 @@ public final class MemberProtocol {
   // ones.
   private static boolean isIdle(Phase phase) {
     return switch (phase) {
-      case WAITING, MEETING, COLLECTING, COMPUTING, PREPARED -> true;
+      case WAITING, MEETING, COLLECTING, COMPUTING, STRANDED, PREPARED -> true;
       case JOINING, LOADING, APPLYING, ENDED -> false;
     };
   }

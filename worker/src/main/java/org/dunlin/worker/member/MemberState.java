@@ -21,6 +21,7 @@ import org.dunlin.protocol.batch.StepHeader;
  * @param slots how many it owns
  * @param step the lowest that it has not applied; equals the number of applied updates
  * @param fed what has arrived of this and later steps: its size is the coordinator's feed window
+ * @param next the generation to begin once the update under way is applied
  * @param stateAsked the number of updates after which the parameters are wanted, or -1
  */
 public record MemberState(
@@ -31,6 +32,7 @@ public record MemberState(
     int slots,
     long step,
     SortedMap<Long, Inbox> fed,
+    Optional<MemberEvent.Assigned> next,
     long stateAsked) {
 
   /** What is being waited for. */
@@ -47,6 +49,8 @@ public record MemberState(
     COLLECTING,
     /** The own compute threads and the other members. */
     COMPUTING,
+    /** A next generation: in this one a member is lost, or memory was short. */
+    STRANDED,
     /** The coordinator's commit. */
     PREPARED,
     /** The own optimiser. */
@@ -97,18 +101,27 @@ public record MemberState(
   /** Before anything has happened. */
   public static MemberState initial() {
     return new MemberState(
-        Phase.JOINING, Optional.empty(), new Generation(0), 0, 0, 0, new TreeMap<>(), -1);
+        Phase.JOINING,
+        Optional.empty(),
+        new Generation(0),
+        0,
+        0,
+        0,
+        new TreeMap<>(),
+        Optional.empty(),
+        -1);
   }
 
-  MemberState withPhase(Phase next) {
-    return new MemberState(next, term, generation, firstSlot, slots, step, fed, stateAsked);
+  MemberState withPhase(Phase then) {
+    return new MemberState(then, term, generation, firstSlot, slots, step, fed, next, stateAsked);
   }
 
-  MemberState withTerm(Term next) {
+  MemberState withTerm(Term of) {
     return new MemberState(
-        phase, Optional.of(next), generation, firstSlot, slots, step, fed, stateAsked);
+        phase, Optional.of(of), generation, firstSlot, slots, step, fed, next, stateAsked);
   }
 
+  /** Its feed brings everything anew. */
   MemberState withAssignment(MemberEvent.Assigned assigned) {
     return new MemberState(
         Phase.MEETING,
@@ -116,24 +129,30 @@ public record MemberState(
         assigned.generation(),
         assigned.firstSlot(),
         assigned.slots(),
-        assigned.firstStep(),
-        fed,
+        step,
+        new TreeMap<>(),
+        Optional.empty(),
         stateAsked);
+  }
+
+  MemberState withNext(MemberEvent.Assigned assigned) {
+    return new MemberState(
+        phase, term, generation, firstSlot, slots, step, fed, Optional.of(assigned), stateAsked);
   }
 
   MemberState withFed(FeedItem item) {
     SortedMap<Long, Inbox> more = new TreeMap<>(fed);
     more.put(item.step(), more.getOrDefault(item.step(), Inbox.EMPTY).with(item));
-    return new MemberState(phase, term, generation, firstSlot, slots, step, more, stateAsked);
+    return new MemberState(phase, term, generation, firstSlot, slots, step, more, next, stateAsked);
   }
 
   MemberState withApplied() {
     SortedMap<Long, Inbox> later = new TreeMap<>(fed.tailMap(step + 1));
     return new MemberState(
-        Phase.COLLECTING, term, generation, firstSlot, slots, step + 1, later, stateAsked);
+        Phase.COLLECTING, term, generation, firstSlot, slots, step + 1, later, next, stateAsked);
   }
 
   MemberState withStateAsked(long steps) {
-    return new MemberState(phase, term, generation, firstSlot, slots, step, fed, steps);
+    return new MemberState(phase, term, generation, firstSlot, slots, step, fed, next, steps);
   }
 }

@@ -29,8 +29,8 @@ import org.dunlin.worker.collective.Mesh;
  * inside submitted work, except {@link #state}, which may be read while nothing is being applied.
  */
 final class StepThread implements AutoCloseable {
-  // Load, meet, one step and its update at most are ever queued.
-  private static final int QUEUE = 8;
+  // Load, one step and its update, and meetings of generations that follow each other fast.
+  private static final int QUEUE = 1024;
   private final WorkerSetup setup;
   private final Mesh.Listener listener;
   private final ThreadPoolExecutor thread;
@@ -90,7 +90,21 @@ final class StepThread implements AutoCloseable {
     return true;
   }
 
+  /**
+   * Ends what waits or computes for generations before this one. By any thread; returns at once.
+   */
+  void breakOff(Generation next) {
+    Exchange open = exchange;
+    if (open != null) {
+      open.close();
+    }
+    listener.breakOff(next);
+  }
+
   boolean meet(Generation generation, List<Seat> roster) {
+    if (exchange != null) {
+      exchange.close(); // it may have been met after the breaking off
+    }
     slotBounds = new int[roster.size() + 1];
     int own = -1;
     for (int m = 0; m < roster.size(); m++) {

@@ -1,9 +1,10 @@
 package org.dunlin.worker.member;
 
 import java.util.Iterator;
-import java.util.List;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
@@ -22,6 +23,7 @@ import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.stream.javadsl.StreamRefs;
 import org.apache.pekko.stream.typed.javadsl.ActorSink;
+import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.message.Seat;
@@ -29,6 +31,9 @@ import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToWorker;
+import org.dunlin.worker.collective.Parting;
+import org.dunlin.worker.engine.Abandoned;
+import org.dunlin.worker.engine.MemoryShort;
 import org.slf4j.Marker;
 import org.slf4j.MarkerFactory;
 
@@ -49,11 +54,14 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private record Coordinators(Set<ActorRef<ToCoordinator>> found) implements Command {}
 
-  private record Fed(FeedItem item, ActorRef<Taken> sender) implements Command {}
+  private record Fed(Generation generation, FeedItem item, ActorRef<Taken> sender)
+      implements Command {}
 
   private record FeedOpened(ActorRef<Taken> sender) implements Command {}
 
   private record FeedEnded() implements Command {}
+
+  private record FeedBroke(Generation generation, Throwable cause) implements Command {}
 
   private record Happened(MemberEvent event) implements Command {}
 
@@ -72,7 +80,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private MemberState state = MemberState.initial();
   private Optional<ActorRef<ToCoordinator>> coordinator = Optional.empty();
   private Optional<ToWorker.Welcome> welcome = Optional.empty();
-  private List<Seat> roster = List.of();
+  private Optional<Pulse> pulse = Optional.empty();
+  private final NavigableMap<Generation, ToWorker.Assign> assignments = new TreeMap<>();
   private WorkerEnd end = new WorkerEnd(true, "the worker was stopped");
 
   /**
@@ -111,6 +120,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         .onMessage(FeedOpened.class, command -> taken(command.sender()))
         .onMessage(Fed.class, command -> fed(command))
         .onMessage(FeedEnded.class, command -> this)
+        .onMessage(FeedBroke.class, command -> feedBroke(command))
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Broke.class, command -> broke(command.cause()))
         .onSignal(PostStop.class, signal -> stopped())
@@ -152,30 +162,34 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
             .filter(seat -> seat.worker().equals(setup.worker()))
             .findFirst()
             .orElseThrow();
-    roster = assign.roster();
-    subscribe(assign.feed());
+    assignments.put(assign.generation(), assign);
     return on(
         new MemberEvent.Assigned(
             assign.term(), assign.generation(), assign.firstStep(), own.firstSlot(), own.slots()));
   }
 
   // One item at a time is under way: the rest waits on the coordinator's side, within its window.
-  private void subscribe(SourceRef<FeedItem> feed) {
+  private void subscribe(Generation generation, SourceRef<FeedItem> feed) {
     feed.getSource()
         .runWith(
             ActorSink.actorRefWithBackpressure(
                 getContext().getSelf(),
-                (sender, item) -> new Fed(item, sender),
+                (sender, item) -> new Fed(generation, item, sender),
                 FeedOpened::new,
                 Taken.TAKEN,
                 new FeedEnded(),
-                Broke::new),
+                cause -> new FeedBroke(generation, cause)),
             materializer);
   }
 
   private Behavior<Command> fed(Fed fed) {
     taken(fed.sender());
-    return on(new MemberEvent.Fed(fed.item()));
+    return on(new MemberEvent.Fed(fed.generation(), fed.item()));
+  }
+
+  // An older generation's stream may end as it likes.
+  private Behavior<Command> feedBroke(FeedBroke broke) {
+    return broke.generation().equals(state.generation()) ? broke(broke.cause()) : this;
   }
 
   private Behavior<Command> taken(ActorRef<Taken> sender) {
@@ -215,15 +229,26 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     switch (effect) {
       case MemberEffect.Load e -> load(welcome.orElseThrow());
       case MemberEffect.TellLoaded e -> tell(new ToCoordinator.Loaded(setup.worker(), e.term()));
+      case MemberEffect.BreakOff e -> steps.breakOff(e.next());
       case MemberEffect.Meet e -> meet(e);
       case MemberEffect.Compute e ->
           onStepThread(
               () -> steps.compute(e.header(), e.own()),
-              (StepResult result) -> new MemberEvent.Computed(e.generation(), result));
+              (StepResult result) -> new MemberEvent.Computed(e.generation(), result),
+              cause -> interrupted(cause, e.generation(), e.header().step()));
+      case MemberEffect.TellMemoryShort e ->
+          tell(
+              new ToCoordinator.MemoryShort(
+                  setup.worker(), e.term(), e.generation(), e.step(), e.rows(), e.tokens()));
+      case MemberEffect.TellParted e ->
+          tell(new ToCoordinator.Parted(setup.worker(), e.term(), e.generation()));
       case MemberEffect.TellPrepared e ->
           tell(new ToCoordinator.Prepared(setup.worker(), e.term(), e.generation(), e.result()));
       case MemberEffect.Apply e ->
-          onStepThread(() -> steps.apply(e.step()), (Long step) -> new MemberEvent.Applied(step));
+          onStepThread(
+              () -> steps.apply(e.step()),
+              (Long step) -> new MemberEvent.Applied(step),
+              Broke::new);
       case MemberEffect.Offer e -> offer(e);
       case MemberEffect.TellBroken e ->
           tell(new ToCoordinator.Broken(setup.worker(), e.sentence()));
@@ -237,9 +262,31 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   }
 
   private void load(ToWorker.Welcome run) {
+    pulse = Optional.of(Pulse.begin(setup.worker(), run.pulse(), run.leaseMs()));
     onStepThread(
         () -> steps.load(run.spec(), receiver -> drain(run.state(), receiver)),
-        (Boolean loaded) -> new MemberEvent.StateLoaded());
+        (Boolean loaded) -> new MemberEvent.StateLoaded(),
+        Broke::new);
+  }
+
+  /** What a failed step or meeting means: others are gone, memory is short, or this is broken. */
+  private static Command interrupted(Throwable failure, Generation generation, long step) {
+    for (Throwable t = failure; t != null; t = t.getCause()) {
+      switch (t) {
+        case MemoryShort tooSmall -> {
+          return new Happened(
+              new MemberEvent.MemoryShort(generation, step, tooSmall.rows(), tooSmall.tokens()));
+        }
+        case Parting parting -> {
+          return new Happened(new MemberEvent.Parted(generation, parting.getMessage()));
+        }
+        case Abandoned abandoned -> {
+          return new Happened(new MemberEvent.Parted(generation, abandoned.getMessage()));
+        }
+        default -> {}
+      }
+    }
+    return new Broke(failure);
   }
 
   // Runs on the step thread, which may wait; the stream runs on the system's dispatcher.
@@ -252,10 +299,13 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   }
 
   private void meet(MemberEffect.Meet meet) {
-    List<Seat> members = roster;
+    ToWorker.Assign assign = assignments.remove(meet.generation());
+    assignments.headMap(meet.generation()).clear();
+    subscribe(meet.generation(), assign.feed());
     onStepThread(
-        () -> steps.meet(meet.generation(), members),
-        (Boolean met) -> new MemberEvent.Met(meet.generation()));
+        () -> steps.meet(meet.generation(), assign.roster()),
+        (Boolean met) -> new MemberEvent.Met(meet.generation()),
+        cause -> interrupted(cause, meet.generation(), assign.firstStep()));
   }
 
   private void offer(MemberEffect.Offer offer) {
@@ -265,12 +315,14 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     tell(new ToCoordinator.Offered(setup.worker(), offer.term(), offer.steps(), source));
   }
 
-  private <T> void onStepThread(Callable<T> work, Function<T, MemberEvent> then) {
+  private <T> void onStepThread(
+      Callable<T> work, Function<T, MemberEvent> then, Function<Throwable, Command> otherwise) {
     CompletableFuture<T> done = steps.submit(work);
     getContext()
         .pipeToSelf(
             done,
-            (result, error) -> error == null ? new Happened(then.apply(result)) : new Broke(error));
+            (result, error) ->
+                error == null ? new Happened(then.apply(result)) : otherwise.apply(error));
   }
 
   private void tell(ToCoordinator message) {
@@ -279,6 +331,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private Behavior<Command> stopped() {
     WorkerEnd last = end;
+    pulse.ifPresent(Pulse::close);
     steps.close();
     steps.closed().thenRun(() -> ended.complete(last));
     return this;

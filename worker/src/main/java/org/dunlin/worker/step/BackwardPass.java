@@ -55,6 +55,7 @@ final class BackwardPass {
       SummationTree tree,
       List<SlotWork> slots,
       Exchange exchange) {
+    pool.reclaim();
     TreeFold<GradientBlock> dense = new TreeFold<>(tree, this::add);
     TreeFold<RowSet> rows = RowSet.folding(tree);
     SlotOrder order = new SlotOrder(slots);
@@ -96,7 +97,7 @@ final class BackwardPass {
       kept.micro().close();
     } catch (RuntimeException | Error e) {
       slot.turns().breakOff();
-      throw e;
+      throw EmbeddingPass.shortage(e, slot, number);
     } finally {
       Torch.recordGraph(true);
     }

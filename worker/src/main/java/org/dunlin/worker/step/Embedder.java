@@ -83,7 +83,7 @@ public final class Embedder implements AutoCloseable {
     float[][] embeddings = new float[texts.length][];
     AtomicInteger done = new AtomicInteger();
     List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
-    for (int[] rows : MicroBatchCut.cut(lengths, most, 0, 1)) {
+    for (int[] rows : MicroBatchCut.cut(lengths, most)) {
       work.add(
           module -> {
             embed(module, texts, rows, embeddings);

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.engine.ComputeThreads;
+import org.dunlin.worker.engine.MemoryShort;
 import org.dunlin.worker.engine.Module;
 import org.dunlin.worker.engine.Torch;
 
@@ -37,12 +38,28 @@ final class EmbeddingPass {
         int number = m;
         work.add(
             module -> {
-              embed(module, step, slot, number, bytes);
+              try {
+                embed(module, step, slot, number, bytes);
+              } catch (RuntimeException | OutOfMemoryError e) {
+                throw shortage(e, slot, number);
+              }
               return true;
             });
       }
     }
     threads.run(work);
+  }
+
+  /** The failure of a micro-batch as what it is: a lack of memory, or itself. */
+  static RuntimeException shortage(Throwable failure, SlotWork slot, int number) {
+    if (MemoryShort.isReasonOf(failure)) {
+      int rows = slot.batch().microBatches()[number].length;
+      return new MemoryShort(rows, slot.batch().paddedTokens(number), failure);
+    }
+    if (failure instanceof Error error) {
+      throw error;
+    }
+    return (RuntimeException) failure;
   }
 
   private void embed(Module module, NDManager step, SlotWork slot, int number, AtomicLong bytes) {

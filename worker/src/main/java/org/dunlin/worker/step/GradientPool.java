@@ -2,6 +2,7 @@ package org.dunlin.worker.step;
 
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import org.dunlin.data.state.Segment;
@@ -13,6 +14,7 @@ import org.dunlin.data.state.Segment;
 final class GradientPool {
   private final NDManager manager;
   private final List<Segment> segments;
+  private final List<GradientBlock> all = new ArrayList<>();
   private final Deque<GradientBlock> free = new ArrayDeque<>();
 
   GradientPool(NDManager manager, List<Segment> segments) {
@@ -21,7 +23,18 @@ final class GradientPool {
   }
 
   synchronized GradientBlock take() {
-    return free.isEmpty() ? new GradientBlock(manager, segments) : free.pop();
+    if (!free.isEmpty()) {
+      return free.pop();
+    }
+    GradientBlock block = new GradientBlock(manager, segments);
+    all.add(block);
+    return block;
+  }
+
+  /** Takes all of them back: those of a step that was broken off too. */
+  synchronized void reclaim() {
+    free.clear();
+    free.addAll(all);
   }
 
   synchronized void give(GradientBlock block) {

@@ -89,6 +89,7 @@ public final class StepCompute implements Device {
   @Override
   public StepResult compute(
       StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
+    threads.until(exchange::isClosed);
     try (NDManager step = manager.newSubManager()) {
       SummationTree tree = new SummationTree(header.slots(), emptySlots(header));
       List<SlotWork> slots = own.stream().map(this::work).toList();
@@ -101,6 +102,8 @@ public final class StepCompute implements Device {
       norm = reduced.norm(threads, step);
       finite = Double.isFinite(norm);
       return new StepResult(header.step(), reduced.checksum(norm), finite, norm, losses);
+    } finally {
+      threads.untilDone();
     }
   }
 

@@ -1,0 +1,106 @@
+package org.dunlin.coordinator.liveness;
+
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.SocketTimeoutException;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BiConsumer;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.Endpoint;
+
+/**
+ * Listens to the workers' pulses: each worker holds a TCP connection, says who it is and then sends
+ * bytes. The end of a connection, or a lease without a byte, is the worker's death. Thread-safe;
+ * close it.
+ */
+public final class Pulses implements AutoCloseable {
+  /** Connections of a run's workers that open at once. */
+  private static final int BACKLOG = 1024;
+
+  private final ServerSocket server;
+  private final int leaseMs;
+  private final BiConsumer<WorkerId, String> dead;
+  private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+
+  private Pulses(ServerSocket server, int leaseMs, BiConsumer<WorkerId, String> dead) {
+    this.server = server;
+    this.leaseMs = leaseMs;
+    this.dead = dead;
+  }
+
+  /**
+   * Listens on a free port.
+   *
+   * @param dead told who, and in words why; on a thread of that connection, once
+   */
+  public static Pulses listen(String host, int leaseMs, BiConsumer<WorkerId, String> dead) {
+    try {
+      ServerSocket server = new ServerSocket();
+      server.bind(new InetSocketAddress(host, 0), BACKLOG);
+      Pulses pulses = new Pulses(server, leaseMs, dead);
+      Thread.ofVirtual().name("pulses").start(pulses::accept);
+      return pulses;
+    } catch (IOException e) {
+      throw Refusal.usage(
+          "cannot listen on host '%s' (expected: a name or address of this machine): %s"
+              .formatted(host, e));
+    }
+  }
+
+  /** Where workers connect. */
+  public Endpoint endpoint() {
+    InetSocketAddress address = (InetSocketAddress) server.getLocalSocketAddress();
+    return new Endpoint(address.getHostString(), address.getPort());
+  }
+
+  private void accept() {
+    while (!server.isClosed()) {
+      try {
+        Socket socket = server.accept();
+        open.add(socket);
+        Thread.ofVirtual().start(() -> hear(socket));
+      } catch (IOException e) {
+        // Closed, or one connection failed before it was one.
+      }
+    }
+  }
+
+  private void hear(Socket socket) {
+    WorkerId worker = null;
+    String why;
+    try (socket) {
+      socket.setSoTimeout(leaseMs);
+      DataInputStream in = new DataInputStream(socket.getInputStream());
+      worker = new WorkerId(in.readUTF(), in.readLong());
+      while (in.read() >= 0) {
+        // Alive.
+      }
+      why = "is gone";
+    } catch (SocketTimeoutException e) {
+      why = "has been silent for %d ms".formatted(leaseMs);
+    } catch (IOException e) {
+      why = "is gone";
+    }
+    open.remove(socket);
+    if (worker != null && !server.isClosed()) {
+      dead.accept(worker, why);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      server.close();
+      for (Socket socket : open) {
+        socket.close();
+      }
+    } catch (IOException e) {
+      // Gone either way.
+    }
+  }
+}
