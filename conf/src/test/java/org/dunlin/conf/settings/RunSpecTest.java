@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -15,11 +16,14 @@ import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.SafetensorsWriter;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.protocol.run.OptimizerSpec.Schedule;
 import org.dunlin.protocol.run.RunSpec;
 import org.junit.jupiter.api.BeforeEach;
@@ -108,6 +112,72 @@ class RunSpecTest {
   }
 
   @Test
+  void shouldTrainTheThreeHeadsAsTold() throws IOException {
+    writeTokens();
+    Map<String, Object> keys = new HashMap<>();
+    keys.put("model.unified", true);
+    keys.put("model.colbert-dim", 3);
+    keys.put("model.fix-encoder", true);
+    keys.put("loss.self-distillation", true);
+    keys.put("loss.self-distillation-start-step", 5);
+    keys.put("train.accumulation", 2);
+    keys.put("micro-batch.rows", 7);
+    keys.put("gradient-checkpointing", true);
+    keys.put("optimizer.schedule", "cosine");
+
+    RunSpec spec = spec(keys, 100);
+
+    assertThat(spec.heads()).isEqualTo(HeadSpec.unified(3, List.of(2, 3, 0, 1)));
+    assertThat(spec.optimizer().frozen()).isEqualTo(Frozen.ENCODER);
+    assertThat(spec.optimizer().schedule()).isEqualTo(Schedule.COSINE);
+    assertThat(spec.loss().selfDistillStart()).isEqualTo(5);
+    assertThat(spec.batch().pools()).isEqualTo(2);
+    assertThat(spec.batch().microBatchRows()).isEqualTo(7);
+    assertThat(spec.compute().recomputesLayers()).isTrue();
+  }
+
+  @Test
+  void shouldTrainOneHeadAndKeepLayersUnlessTold() throws IOException {
+    writeTokens();
+    RunSpec spec = spec(Map.of("loss.self-distillation-start-step", 5), 100);
+    RunSpec unified = spec(Map.of("model.unified", true), 100);
+
+    assertThat(spec.heads()).isEqualTo(HeadSpec.DENSE);
+    assertThat(spec.loss().selfDistillStart()).isEqualTo(LossSpec.NEVER);
+    assertThat(spec.optimizer().frozen()).isEqualTo(Frozen.NOTHING);
+    assertThat(spec.compute()).isEqualTo(ComputeSpec.PLAIN);
+    assertThat(unified.heads().vectorWidth()).isEqualTo(4);
+    assertThat(unified.loss().selfDistillStart()).isEqualTo(LossSpec.NEVER);
+    assertThat(unified.loss().padsInMaxSim()).isFalse();
+  }
+
+  @Test
+  void shouldFreezeThePositionEmbeddingWithOneHeadToo() {
+    RunSpec spec = spec(Map.of("model.fix-position-embedding", true), 100);
+
+    assertThat(spec.optimizer().frozen()).isEqualTo(Frozen.POSITIONS);
+  }
+
+  @Test
+  void shouldCountPaddingInMaxSimAsFlagEmbeddingDoes() throws IOException {
+    writeTokens();
+    RunSpec spec = spec(Map.of("model.unified", true, "compat", "flagembedding"), 1);
+
+    assertThat(spec.loss().padsInMaxSim()).isTrue();
+  }
+
+  /** Ids 0 to 3 of BERT's special tokens. */
+  private void writeTokens() throws IOException {
+    Files.writeString(
+        folder.resolve("tokenizer.json"),
+        """
+        {"added_tokens": [
+          {"id": 0, "content": "[PAD]"}, {"id": 1, "content": "[UNK]"},
+          {"id": 2, "content": "[CLS]"}, {"id": 3, "content": "[SEP]"}]}
+        """);
+  }
+
+  @Test
   void shouldRefuseWhatTheModelCannotHold() {
     assertThatThrownBy(() -> spec(Map.of("data.passage-max-tokens", 41), 1))
         .isInstanceOf(Refusal.class)
@@ -119,7 +189,10 @@ class RunSpecTest {
 
   private RunSpec spec(Map<String, ?> overrides, long steps) {
     try (ModelFolder model = ModelFolder.open(folder)) {
-      return Settings.load(Optional.empty(), overrides).runSpec(model, steps, "d");
+      Settings settings = Settings.load(Optional.empty(), overrides);
+      ModelFolder own =
+          settings.isUnified() ? model.withHeads(settings.colbertDim(), settings.seed()) : model;
+      return settings.runSpec(own, steps, "d");
     }
   }
 }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -97,12 +98,46 @@ class SettingsTest {
   }
 
   @Test
-  void shouldRefuseWhatThisBuildWouldPassOver() {
-    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("model.unified", true)))
+  void shouldRefuseWhatOnlyTheThreeHeadsHave() {
+    for (String wrong :
+        List.of(
+            "loss.self-distillation = true", "model.fix-encoder = true", "model.colbert-dim = 8")) {
+      String key = wrong.substring(0, wrong.indexOf(' '));
+      Map<String, Object> alone = Map.of(key, wrong.substring(wrong.indexOf('=') + 2));
+      assertThatThrownBy(() -> Settings.load(Optional.empty(), alone))
+          .isInstanceOf(Refusal.class)
+          .message()
+          .hasLineCount(1)
+          .startsWith(
+              key + ": set (expected: not without the three heads; set model.unified = true)");
+      Map<String, Object> unified = new HashMap<>(alone);
+      unified.put("model.unified", true);
+      assertThat(Settings.load(Optional.empty(), unified).isUnified()).isTrue();
+    }
+  }
+
+  @Test
+  void shouldRefuseLeadingPartsOfTheEmbeddingWithTheThreeHeads() {
+    assertThatThrownBy(
+            () ->
+                Settings.load(
+                    Optional.empty(),
+                    Map.of("model.unified", true, "loss.mrl-dims", List.of(4, 8))))
         .isInstanceOf(Refusal.class)
-        .hasMessageContaining("model.unified: true (expected: false, because this build cannot");
-    assertThat(Settings.load(Optional.empty(), Map.of("precision", "fp32")).data().distillation())
-        .isFalse();
+        .message()
+        .hasLineCount(1)
+        .startsWith("loss.mrl-dims: [4, 8] (expected: [] with model.unified, or model.unified =");
+  }
+
+  @Test
+  void shouldCutStepsAndMicroBatchesAsTold() {
+    BatchSpec batch =
+        Settings.load(Optional.empty(), Map.of("train.accumulation", 4, "micro-batch.rows", 3))
+            .batch(SHORT);
+
+    assertThat(batch.pools()).isEqualTo(4);
+    assertThat(batch.microBatchRows()).isEqualTo(3);
+    assertThat(batch.pairs()).isEqualTo(64);
   }
 
   @Test

@@ -92,6 +92,61 @@ class FeedTest {
     }
   }
 
+  /** 203 rows are 25 batches of 8 and one of 3: eight steps of three batches, and two batches. */
+  @Test
+  void shouldGatherSeveralBatchesInAStep() throws Exception {
+    BatchSpec three = new BatchSpec(8, 0, 3, 8, 256, 5, 24, 48, 1, 3, 0);
+    assertThat(Feed.steps(samples, tokenizer, three, DataSpec.PLAIN, 9, 1)).isEqualTo(9);
+    assertThat(Feed.steps(samples, tokenizer, three, DataSpec.PLAIN, 9, 1.5)).isEqualTo(14);
+    List<StepHeader> headers = collect(run(9, 18, three)).stream().map(StepBatch::header).toList();
+    for (int epoch = 0; epoch < 2; epoch++) {
+      List<StepHeader> own = headers.subList(9 * epoch, 9 * epoch + 9);
+      int number = epoch;
+      assertThat(own).allMatch(header -> header.epoch() == number);
+      assertThat(own.stream().flatMapToLong(header -> Arrays.stream(header.sampleIds())).sorted())
+          .containsExactlyElementsOf(LongStream.range(0, ROWS).boxed().toList());
+      assertThat(own.stream().filter(header -> header.pools() == 3))
+          .hasSize(8)
+          .allSatisfy(
+              header -> assertThat(header.firstQueryOfPool()).containsExactly(0, 8, 16, 24));
+      assertThat(own.stream().filter(header -> header.pools() != 3))
+          .singleElement()
+          .satisfies(header -> assertThat(header.firstQueryOfPool()).containsExactly(0, 8, 11));
+    }
+  }
+
+  @Test
+  void shouldAgreeOnStepsWhereBatchesAreClosedByTheirTokens() throws Exception {
+    BatchSpec spec = new BatchSpec(16, 400, 3, 8, 256, 5, 24, 48, 1, 3, 0);
+    long steps = Feed.steps(samples, tokenizer, spec, DataSpec.PLAIN, 9, 1);
+    List<StepBatch> stream = collect(run(9, steps + 1, spec));
+    assertThat(stream.stream().filter(step -> step.header().epoch() == 0)).hasSize((int) steps);
+    assertThat(stream.getLast().header().epoch()).isEqualTo(1);
+    for (StepBatch step : stream) {
+      StepHeader header = step.header();
+      long[] tokens = new long[header.pools()];
+      for (SlotBatch slot : step.slots()) {
+        for (int row = 0; row < slot.tokenIds().length; row++) {
+          int query = row < slot.queries() ? row : (row - slot.queries()) / slot.groupSize();
+          tokens[header.poolOf(slot.firstQuery() + query)] += slot.tokenIds()[row].length;
+        }
+      }
+      assertThat(Arrays.stream(tokens)).allMatch(sum -> sum > 0 && sum <= 400);
+    }
+  }
+
+  @Test
+  void shouldKeepMicroBatchesToTheirRows() throws Exception {
+    BatchSpec spec = new BatchSpec(64, 0, 3, 8, 4096, 5, 24, 48, 1, 1, 5);
+    List<int[]> microBatches =
+        collect(run(9, 2, spec)).stream()
+            .flatMap(step -> step.slots().stream())
+            .flatMap(slot -> Arrays.stream(slot.microBatches()))
+            .toList();
+    assertThat(microBatches).allMatch(rows -> rows.length <= 5);
+    assertThat(microBatches).anyMatch(rows -> rows.length == 5);
+  }
+
   @Test
   void shouldFillSlotsWithTheTokensOfTheirSamples() throws Exception {
     for (StepBatch step : collect(run(1, 60, BUDGET))) {

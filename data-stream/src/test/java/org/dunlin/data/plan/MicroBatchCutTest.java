@@ -65,6 +65,17 @@ class MicroBatchCutTest {
         .allMatch(rows -> rows.length <= MicroBatchCut.MOST_ROWS);
   }
 
+  @Property(tries = 200)
+  void noMicroBatchHasMoreRowsThanSaid(
+      @ForAll @Size(min = 1, max = 200) List<@IntRange(min = 1, max = 100) Integer> lengths,
+      @ForAll @IntRange(min = 1, max = 40) int mostRows) {
+    int[] tokens = lengths.stream().mapToInt(length -> length).toArray();
+    int[][] cut = MicroBatchCut.cut(tokens, 4096, mostRows, 1);
+    assertThat(List.of(cut)).allMatch(rows -> rows.length <= mostRows);
+    assertThat(Arrays.stream(cut).flatMapToInt(Arrays::stream).sorted().toArray())
+        .isEqualTo(IntStream.range(0, tokens.length).toArray());
+  }
+
   @Test
   void shouldRefuseARowThatDoesNotFitTheBudget() {
     assertThatThrownBy(() -> MicroBatchCut.cut(new int[] {3, 60}, spec(63, 8)))

@@ -47,6 +47,36 @@ class SourcesTest {
     assertThat(Arrays.deepEquals(again.toArray(), batches.toArray())).isTrue();
   }
 
+  @Property(tries = 300)
+  void aStepIsOfOneSourceAndFullButForTheSourcesLast(
+      @ForAll long seed,
+      @ForAll @IntRange(max = 3) int epoch,
+      @ForAll @IntRange(min = 1, max = 7) int count,
+      @ForAll @IntRange(min = 1, max = 6) int sortWindow,
+      @ForAll @IntRange(min = 1, max = 5) int pools) {
+    Sources sources = sources(count, new Random(seed));
+    BatchSpec spec = new BatchSpec(8, 0, 2, 8, 4096, sortWindow, 64, 64, 1, pools, 0);
+    List<List<int[]>> steps = steps(new EpochPlan(seed, epoch, sources, spec));
+    assertThat((long) steps.size()).isEqualTo(sources.steps(pools));
+    int[] used = steps.stream().flatMap(List::stream).flatMapToInt(Arrays::stream).toArray();
+    assertThat(used).doesNotHaveDuplicates().hasSize(sources.rows());
+    int[] shortSteps = new int[sources.all().size()];
+    for (List<int[]> step : steps) {
+      int number = sources.number(step.get(0)[0]);
+      RowSource source = sources.all().get(number);
+      int[] rows = step.stream().flatMapToInt(Arrays::stream).toArray();
+      assertThat(Arrays.stream(rows)).allMatch(row -> sources.number(row) == number);
+      assertThat(step).hasSize(Math.ceilDiv(rows.length, source.pairs()));
+      assertThat(step.subList(0, step.size() - 1)).allMatch(b -> b.length == source.pairs());
+      shortSteps[number] += rows.length < source.pairs() * pools ? 1 : 0;
+    }
+    for (int number = 0; number < shortSteps.length; number++) {
+      RowSource source = sources.all().get(number);
+      boolean divides = source.rows().length % (source.pairs() * pools) == 0;
+      assertThat(shortSteps[number]).isEqualTo(divides ? 0 : 1);
+    }
+  }
+
   @Test
   void shouldMixSourcesThroughTheEpoch() {
     int[] even = IntStream.range(0, 400).map(row -> 2 * row).toArray();
@@ -99,15 +129,22 @@ class SourcesTest {
   }
 
   private static List<int[]> batches(EpochPlan plan) {
-    List<int[]> batches = new ArrayList<>();
+    return steps(plan).stream().flatMap(List::stream).toList();
+  }
+
+  /** By step and batch: rows. */
+  private static List<List<int[]>> steps(EpochPlan plan) {
+    List<List<int[]>> steps = new ArrayList<>();
     for (int window = 0; window < plan.windows(); window++) {
       int[] rows = plan.window(window);
       int[] tokens = Arrays.stream(rows).map(row -> 2 + row * 31 % (LONGEST - 1)).toArray();
-      plan.steps(window, tokens).stream()
-          .flatMap(List::stream)
-          .map(batch -> Arrays.stream(batch).map(place -> rows[place]).toArray())
-          .forEach(batches::add);
+      for (List<int[]> step : plan.steps(window, tokens)) {
+        steps.add(
+            step.stream()
+                .map(batch -> Arrays.stream(batch).map(place -> rows[place]).toArray())
+                .toList());
+      }
     }
-    return batches;
+    return steps;
   }
 }

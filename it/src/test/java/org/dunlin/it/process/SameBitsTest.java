@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.dunlin.conf.launch.Job;
 import org.dunlin.conf.launch.Outcome;
 import org.dunlin.conf.launch.StopRequest;
@@ -32,6 +34,39 @@ class SameBitsTest {
     assertThat(train("one", 1)).isEqualTo(alone);
     assertThat(train("two", 2)).isEqualTo(alone);
     assertThat(train("three", 3)).isEqualTo(alone);
+  }
+
+  /** The heads' files as well: FlagEmbedding finds them beside the encoder's. */
+  @Test
+  void shouldGiveTheSameThreeHeadsForAnyNumberOfProcesses() throws Exception {
+    Map<String, String> alone = trainHeads("heads-local", 0);
+    assertThat(trainHeads("heads-two", 2)).isEqualTo(alone);
+    assertThat(alone.values()).doesNotHaveDuplicates();
+    Path given = Golden.settings(folder.resolve("unused"), 1, 0).modelPath();
+    for (Map.Entry<String, String> file : alone.entrySet()) {
+      assertThat(Sha256.of(given.resolve(file.getKey()))).isNotEqualTo(file.getValue());
+    }
+  }
+
+  /** SHA-256 by file of a unified, self-distilled run. */
+  private Map<String, String> trainHeads(String name, int workers) throws Exception {
+    Path run = folder.resolve(name);
+    Settings settings =
+        Golden.settings(run, STEPS, workers)
+            .with(
+                Map.of(
+                    "model.unified",
+                    true,
+                    "loss.self-distillation",
+                    true,
+                    "loss.self-distillation-start-step",
+                    1));
+    assertThat(run(settings, StopRequest.byHand())).isInstanceOf(Outcome.Finished.class);
+    Map<String, String> sums = new TreeMap<>();
+    for (String file : List.of("model.safetensors", "colbert_linear.pt", "sparse_linear.pt")) {
+      sums.put(file, Sha256.of(run.resolve("model").resolve(file)));
+    }
+    return sums;
   }
 
   private String train(String name, int workers) throws Exception {

@@ -14,11 +14,12 @@ import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Seat;
 
 /** Members w0, w1 and so on: threads of this process, with real sockets between them. */
-final class Members implements AutoCloseable {
+public final class Members implements AutoCloseable {
   /** Far more than anything here takes; a member that hangs fails its test. */
   private static final long LIMIT_SECONDS = 60;
 
-  interface Work<T> {
+  /** What a member does. */
+  public interface Work<T> {
     T of(int member) throws Exception;
   }
 
@@ -42,7 +43,7 @@ final class Members implements AutoCloseable {
   }
 
   /** Members of generation 3, connected. */
-  static Members connected(int count) throws Exception {
+  public static Members connected(int count) throws Exception {
     Members members = new Members(count);
     members.exchanges.addAll(
         members.all(m -> members.listener(m).connect(members.roster, new Generation(3), m)));
@@ -61,7 +62,7 @@ final class Members implements AutoCloseable {
     return listeners.get(member);
   }
 
-  Exchange exchange(int member) {
+  public Exchange exchange(int member) {
     return exchanges.get(member);
   }
 
@@ -80,7 +81,7 @@ final class Members implements AutoCloseable {
   }
 
   /** What every member gives, all at once. */
-  <T> List<T> all(Work<T> work) throws Exception {
+  public <T> List<T> all(Work<T> work) throws Exception {
     List<Future<T>> started = new ArrayList<>();
     for (int m = 0; m < count(); m++) {
       int member = m;

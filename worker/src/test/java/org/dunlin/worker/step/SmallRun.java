@@ -2,9 +2,11 @@ package org.dunlin.worker.step;
 
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.dunlin.data.plan.SlotCut;
@@ -12,9 +14,14 @@ import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.LossSpec.Distillation;
 import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 
@@ -22,14 +29,46 @@ import org.dunlin.worker.collective.Alone;
 final class SmallRun {
   private static final int VOCABULARY = 120;
   private static final int POSITIONS = 48;
-  private static final int SLOTS = 4;
+  private static final int VECTOR_WIDTH = 12;
+  static final int SLOTS = 4;
+
+  /** What is trained, and on what. */
+  enum Training {
+    DENSE,
+    DENSE_WITH_TEACHER,
+    UNIFIED,
+    SELF_DISTILLED,
+    UNIFIED_WITH_TEACHER;
+
+    boolean unified() {
+      return this != DENSE && this != DENSE_WITH_TEACHER;
+    }
+  }
 
   private final RunSpec spec;
   private final int queries;
   private final int groupSize;
+  private final int[] firstQueryOfPool;
+
+  /** A step: what every member gets, and all slots' batches. */
+  record Batch(StepHeader header, List<SlotBatch> slots) {}
 
   SmallRun(double dropout, int queries, int groupSize, int hidden) {
-    this.queries = queries;
+    this(Training.DENSE, Frozen.NOTHING, new int[] {0, queries}, dropout, groupSize, hidden);
+  }
+
+  /**
+   * @param firstQueryOfPool as in {@link StepHeader}
+   */
+  SmallRun(
+      Training kind,
+      Frozen frozen,
+      int[] firstQueryOfPool,
+      double dropout,
+      int groupSize,
+      int hidden) {
+    this.firstQueryOfPool = firstQueryOfPool;
+    this.queries = firstQueryOfPool[firstQueryOfPool.length - 1];
     this.groupSize = groupSize;
     EncoderSpec encoder =
         new EncoderSpec(
@@ -45,22 +84,55 @@ final class SmallRun {
             0,
             dropout,
             dropout);
+    LossSpec loss =
+        new LossSpec(
+            LossSpec.Pooling.MEAN,
+            true,
+            0.05,
+            false,
+            switch (kind) {
+              case DENSE_WITH_TEACHER -> Distillation.KL_DIV;
+              case UNIFIED_WITH_TEACHER -> Distillation.M3_KD_LOSS;
+              default -> Distillation.NONE;
+            },
+            kind == Training.SELF_DISTILLED ? 0 : LossSpec.NEVER,
+            List.of(),
+            false);
     this.spec =
         new RunSpec(
             "small",
             7,
             1000,
             encoder,
+            kind.unified() ? HeadSpec.unified(VECTOR_WIDTH, List.of(0, 1, 2)) : HeadSpec.DENSE,
             "",
             "",
-            new BatchSpec(queries, 0, groupSize, SLOTS, 4096, 1, POSITIONS, POSITIONS, 1),
-            LossSpec.contrastive(LossSpec.Pooling.MEAN, true, 0.05, false),
-            new OptimizerSpec(1e-3, OptimizerSpec.Schedule.CONSTANT, 0, 0.01, 0.9, 0.999, 1e-8, 1));
+            DataSpec.PLAIN,
+            new BatchSpec(
+                queries,
+                0,
+                groupSize,
+                SLOTS,
+                4096,
+                1,
+                POSITIONS,
+                POSITIONS,
+                1,
+                firstQueryOfPool.length - 1,
+                0),
+            loss,
+            new OptimizerSpec(
+                1e-3, OptimizerSpec.Schedule.CONSTANT, 0, 0.01, 0.9, 0.999, 1e-8, 1, frozen),
+            ComputeSpec.PLAIN);
   }
 
   /** A device with this run's first parameters. */
   StepCompute device(int threads) {
-    StepCompute device = new StepCompute(spec, threads);
+    return device(threads, Memory.ofMachine(false));
+  }
+
+  StepCompute device(int threads, Memory memory) {
+    StepCompute device = new StepCompute(spec, threads, memory, Optional.empty());
     SplittableRandom random = new SplittableRandom(3);
     device
         .parameters()
@@ -78,6 +150,12 @@ final class SmallRun {
 
   /** Computes a step; each slot's rows are cut into micro-batches of so many. */
   StepResult compute(StepCompute device, long step, int rowsPerMicroBatch) {
+    Batch batch = batch(step, rowsPerMicroBatch);
+    return device.compute(batch.header(), batch.slots(), new Alone(), new int[] {0, SLOTS});
+  }
+
+  /** A step of random texts; each slot's rows are cut into micro-batches of so many. */
+  Batch batch(long step, int rowsPerMicroBatch) {
     SplittableRandom random = new SplittableRandom(step + 100);
     int[] firstQuery = SlotCut.firstQueries(queries, SLOTS);
     List<SlotBatch> slots = new ArrayList<>();
@@ -100,10 +178,32 @@ final class SmallRun {
                 1));
       }
     }
+    float[] scores = new float[spec.loss().distillation() == Distillation.NONE ? 0 : passages()];
+    for (int i = 0; i < scores.length; i++) {
+      scores[i] = (float) random.nextDouble(-2, 2);
+    }
     StepHeader header =
         new StepHeader(
-            step, 0, groupSize, firstQuery, new long[queries], new long[queries * groupSize], 1, 1);
-    return device.compute(header, slots, new Alone(), new int[] {0, SLOTS});
+            step,
+            0,
+            groupSize,
+            firstQuery,
+            new long[queries],
+            new long[passages()],
+            slots.stream()
+                .flatMap(slot -> Arrays.stream(slot.tokenIds()).skip(slot.queries()))
+                .mapToInt(ids -> ids.length)
+                .toArray(),
+            scores,
+            true,
+            firstQueryOfPool,
+            1,
+            1);
+    return new Batch(header, List.copyOf(slots));
+  }
+
+  private int passages() {
+    return queries * groupSize;
   }
 
   private static int[][] cut(int rows, int each) {
