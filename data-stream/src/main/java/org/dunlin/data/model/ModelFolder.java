@@ -95,7 +95,7 @@ public final class ModelFolder implements AutoCloseable {
             path
                 + ": has no "
                 + file
-                + " (expected: a model with a sparse and a multi-vector head; this one has the dense embedding alone)");
+                + " (expected: a model with a sparse and a multi-vector head, or to be asked for dense alone)");
       }
     }
     return withHeads(OptionalInt.empty(), 0);

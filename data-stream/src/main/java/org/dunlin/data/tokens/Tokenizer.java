@@ -122,6 +122,11 @@ public final class Tokenizer implements AutoCloseable {
         PairCut.ONLY_SECOND);
   }
 
+  /** Tokens that a text has without its own. */
+  public int specials() {
+    return leading + trailing;
+  }
+
   /** Tokens that a pair has without its texts. */
   public int pairSpecials() {
     return pairLeading.length + pairMiddle.length + pairTrailing.length;
