@@ -2,11 +2,12 @@ package org.dunlin.conf.command;
 
 import java.io.InputStream;
 import java.io.PrintStream;
-import java.nio.file.Path;
+import org.dunlin.conf.embed.EmbedRequest;
+import org.dunlin.conf.embed.ScoreRequest;
 import org.dunlin.conf.settings.Settings;
 
 /** What the commands do. Each returns the exit code; a Refusal is told to the person. */
-public record Actions(Train train, Quickstart quickstart, Embed embed) {
+public record Actions(Train train, Quickstart quickstart, Embed embed, Score score) {
 
   /** Trains; model and data are given. */
   @FunctionalInterface
@@ -20,10 +21,16 @@ public record Actions(Train train, Quickstart quickstart, Embed embed) {
     int run(Task task, Settings settings);
   }
 
-  /** Turns lines of text into JSON arrays, one a line. */
+  /** Turns lines of text into lines of JSON. */
   @FunctionalInterface
   public interface Embed {
-    int run(Path model, InputStream texts, PrintStream vectors);
+    int run(EmbedRequest request, InputStream texts, PrintStream vectors);
+  }
+
+  /** Turns pairs of texts into numbers, one a line. */
+  @FunctionalInterface
+  public interface Score {
+    int run(ScoreRequest request, InputStream standardInput, PrintStream scores);
   }
 
   /** What the quickstart can learn. */

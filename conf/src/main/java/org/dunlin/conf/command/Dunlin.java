@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.dunlin.conf.embed.LineEmbedder;
+import org.dunlin.conf.embed.PairScorer;
 import org.dunlin.conf.flagembedding.FlagEmbedding;
 import org.dunlin.conf.flagembedding.Understood;
 import org.dunlin.conf.launch.Training;
@@ -77,6 +78,7 @@ public final class Dunlin implements Callable<Integer> {
             .addSubcommand(new TrainCommand(actions.train(), understood))
             .addSubcommand(new QuickstartCommand(actions.quickstart()))
             .addSubcommand(new EmbedCommand(actions.embed()))
+            .addSubcommand(new ScoreCommand(actions.score()))
             .addSubcommand(new ConfigCommand())
             .setOut(out)
             .setErr(err)
@@ -111,6 +113,7 @@ public final class Dunlin implements Callable<Integer> {
     return new Actions(
         Training::run,
         (task, settings) -> Quickstart.run(WordNetTask.of(task.toString()), settings),
-        LineEmbedder::run);
+        LineEmbedder::run,
+        PairScorer::run);
   }
 }

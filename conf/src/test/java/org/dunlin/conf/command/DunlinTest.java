@@ -10,14 +10,22 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.dunlin.conf.command.Actions.Task;
+import org.dunlin.conf.embed.EmbedRequest;
+import org.dunlin.conf.embed.Head;
+import org.dunlin.conf.embed.ScoreRequest;
 import org.dunlin.conf.settings.Flags;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
+import org.dunlin.worker.evaluate.PairScores.Mode;
+import org.dunlin.worker.evaluate.PairScores.Weights;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -112,6 +120,55 @@ class DunlinTest {
   }
 
   @Test
+  void shouldEmbedDenselyUnlessOtherHeadsAreAskedFor() {
+    run("embed", "m");
+    run("embed", "m", "--heads", "sparse,colbert", "--max-tokens", "512");
+
+    assertThat(received)
+        .containsExactly(
+            new EmbedRequest(Path.of("m"), Set.of(Head.DENSE), OptionalInt.empty()),
+            new EmbedRequest(Path.of("m"), Set.of(Head.SPARSE, Head.COLBERT), OptionalInt.of(512)));
+  }
+
+  @Test
+  void shouldCarryEveryFlagOfScoring() {
+    run("score", "--model", "m");
+    run(
+        ("score --model m p.jsonl --mode sparse+dense --weights 0.4,0.2,0.4 --query-max-tokens 64"
+                + " --max-tokens 256 --pads-in-max-sim --sigmoid")
+            .split(" "));
+
+    assertThat(received)
+        .containsExactly(
+            new ScoreRequest(
+                Path.of("m"),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                false,
+                false,
+                OptionalInt.empty(),
+                OptionalInt.empty()),
+            new ScoreRequest(
+                Path.of("m"),
+                Optional.of(Path.of("p.jsonl")),
+                Optional.of(Mode.SPARSE_DENSE),
+                Optional.of(new Weights(0.4, 0.2, 0.4)),
+                true,
+                true,
+                OptionalInt.of(64),
+                OptionalInt.of(256)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"1,2", "1,-1,1", "1,NaN,1"})
+  void shouldRefuseOtherWeightsThanThree(String weights) {
+    assertThat(run("score", "--model", "m", "--weights", weights)).isEqualTo(2);
+    assertThat(err.toString()).startsWith("--weights: ").contains("expected: ").hasLineCount(1);
+    assertThat(received).isEmpty();
+  }
+
+  @Test
   void shouldEndWithTwoAndOneSentenceWhereAKeyOrValueIsWrong() {
     assertThat(run(given("train", "--batch-size", "many"))).isEqualTo(2);
     assertThat(err)
@@ -139,6 +196,9 @@ class DunlinTest {
         "train --batchsize 3",
         "trian",
         "embed",
+        "embed --heads vectors m",
+        "score pairs.jsonl",
+        "score --model m --mode all",
         "train a.conf b.conf",
         "train --steps",
         "train --set batch.size",
@@ -198,12 +258,12 @@ class DunlinTest {
   void shouldExplainItselfWithoutArguments() {
     assertThat(run()).isEqualTo(2);
     assertThat(err.toString())
-        .contains("quickstart", "train", "embed", "config", "130")
+        .contains("quickstart", "train", "embed", "score", "config", "130")
         .doesNotContain("coordinator");
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "quickstart", "embed", "config"})
+  @ValueSource(strings = {"train", "quickstart", "embed", "score", "config"})
   void shouldTeachEveryCommandWithAnExample(String command) {
     assertThat(run(command, "--help")).isZero();
     assertThat(out.toString()).contains("Example:", "dunlin " + command, "--version");
@@ -222,7 +282,7 @@ class DunlinTest {
 
   @Test
   void shouldTellItsVersionEverywhere() {
-    for (String command : List.of("", "train", "quickstart", "embed", "config")) {
+    for (String command : List.of("", "train", "quickstart", "embed", "score", "config")) {
       out.getBuffer().setLength(0);
       run(Stream.of(command, "--version").filter(word -> !word.isEmpty()).toArray(String[]::new));
       assertThat(out.toString()).as(command).matches("(?s)Dunlin \\d+\\.\\d+\\.\\d+.*\nJava .*");
@@ -260,8 +320,12 @@ class DunlinTest {
               received.addAll(List.of(task, settings));
               return 0;
             },
-            (model, texts, vectors) -> {
-              received.add(model);
+            (request, texts, vectors) -> {
+              received.add(request);
+              return 0;
+            },
+            (request, texts, scores) -> {
+              received.add(request);
               return 0;
             });
     return new Dunlin(actions)

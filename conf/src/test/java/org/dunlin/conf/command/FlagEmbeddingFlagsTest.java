@@ -141,7 +141,8 @@ class FlagEmbeddingFlagsTest {
               return 0;
             },
             (task, settings) -> 0,
-            (model, texts, vectors) -> 0);
+            (request, texts, vectors) -> 0,
+            (request, pairs, scores) -> 0);
     return new Dunlin(actions)
         .run(new PrintWriter(err, true), new PrintWriter(err, true), line.split(" "));
   }

@@ -1,7 +1,9 @@
 package org.dunlin.data.model;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
 
@@ -52,6 +54,28 @@ public final class EncoderTensors {
   /** Whether a parameter belongs to the sparse or the multi-vector head. */
   public static boolean isOfHead(String name) {
     return name.startsWith(Heads.COLBERT + ".") || name.startsWith(Heads.SPARSE + ".");
+  }
+
+  /**
+   * A reranker's own parameters, two linear layers with a tanh between them, in the order that the
+   * compute scripts rely on, each with the name it is stored under.
+   *
+   * @param prefix of the encoder's stored names
+   */
+  static Map<Tensor, String> classifier(EncoderSpec spec, String prefix) {
+    List<Tensor> all = new ArrayList<>();
+    linear(all, "classifier.dense", spec.hidden(), spec.hidden());
+    linear(all, "classifier.out_proj", 1, spec.hidden());
+    Map<Tensor, String> stored = new LinkedHashMap<>();
+    for (Tensor tensor : all) {
+      String name = tensor.name();
+      if (spec.family() == EncoderSpec.Family.BERT) {
+        name = name.replace("classifier.dense", prefix + "pooler.dense");
+        name = name.replace("classifier.out_proj", "classifier");
+      }
+      stored.put(tensor, name);
+    }
+    return stored;
   }
 
   static List<Tensor> heads(int hidden, int vectorWidth) {

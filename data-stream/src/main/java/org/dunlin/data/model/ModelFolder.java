@@ -87,6 +87,46 @@ public final class ModelFolder implements AutoCloseable {
     return new ModelFolder(path, encoder, source, prefix, names, Optional.of(opened));
   }
 
+  /** The same folder with the heads it was saved with; one without them is a {@link Refusal}. */
+  public ModelFolder withSavedHeads() {
+    for (String file : List.of(Heads.SPARSE_FILE, Heads.COLBERT_FILE)) {
+      if (!Files.isReadable(path.resolve(file))) {
+        throw Refusal.run(
+            path
+                + ": has no "
+                + file
+                + " (expected: a model with a sparse and a multi-vector head, or to be asked for dense alone)");
+      }
+    }
+    return withHeads(OptionalInt.empty(), 0);
+  }
+
+  /**
+   * The same folder with the layers that make a pair's score of its first hidden state. Close it
+   * instead of this one. A folder without them, or with several labels, is a {@link Refusal}.
+   */
+  public ModelFolder withClassifier() {
+    if (!isReranker()) {
+      throw Refusal.run(
+          "%s: architecture '%s' (expected: a reranker, XLMRobertaForSequenceClassification or BertForSequenceClassification)"
+              .formatted(path.resolve("config.json"), architecture()));
+    }
+    Map<Tensor, String> all = new LinkedHashMap<>(names);
+    for (Map.Entry<Tensor, String> entry : EncoderTensors.classifier(encoder, prefix).entrySet()) {
+      all.put(entry.getKey(), stored(source, entry.getKey(), entry.getValue()));
+    }
+    return new ModelFolder(path, encoder, source, prefix, all, heads);
+  }
+
+  /** Whether it scores pairs of texts and embeds nothing. */
+  public boolean isReranker() {
+    return architecture().endsWith("ForSequenceClassification");
+  }
+
+  private String architecture() {
+    return readJson(path.resolve("config.json")).path("architectures").path(0).asText();
+  }
+
   public Path path() {
     return path;
   }
@@ -192,25 +232,27 @@ public final class ModelFolder implements AutoCloseable {
 
   private static Map<Tensor, String> match(
       EncoderSpec encoder, FolderWeights source, String prefix) {
-    WeightsFile weights = source.file();
-    List<Tensor> expected = EncoderTensors.expected(encoder);
-    Map<String, Tensor> found = new LinkedHashMap<>();
-    weights.tensors().forEach(tensor -> found.put(tensor.name(), tensor));
     Map<Tensor, String> names = new LinkedHashMap<>();
-    for (Tensor tensor : expected) {
-      Tensor stored = found.get(prefix + tensor.name());
-      if (stored == null || !stored.shape().equals(tensor.shape())) {
-        throw Refusal.run(
-            "%s: tensor %s: found %s (expected: shape %s, from config.json)"
-                .formatted(
-                    source.path(),
-                    prefix + tensor.name(),
-                    stored == null ? "none" : "shape " + stored.shape(),
-                    tensor.shape()));
-      }
-      names.put(tensor, stored.name());
+    for (Tensor tensor : EncoderTensors.expected(encoder)) {
+      names.put(tensor, stored(source, tensor, prefix + tensor.name()));
     }
     return names;
+  }
+
+  /** The name under which a tensor is stored, if its shape is the expected one. */
+  private static String stored(FolderWeights source, Tensor tensor, String name) {
+    Optional<Tensor> found =
+        source.file().tensors().stream().filter(held -> held.name().equals(name)).findFirst();
+    if (found.isEmpty() || !found.get().shape().equals(tensor.shape())) {
+      throw Refusal.run(
+          "%s: tensor %s: found %s (expected: shape %s, from config.json)"
+              .formatted(
+                  source.path(),
+                  name,
+                  found.map(held -> "shape " + held.shape()).orElse("none"),
+                  tensor.shape()));
+    }
+    return name;
   }
 
   private static EncoderSpec encoder(Path file) {

@@ -94,31 +94,62 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * The ids of a pair, as a reranker takes it. An empty second text is none, as in transformers.
+   * The ids of a pair. An empty second text is none, as in transformers.
    *
    * @param maxTokens of both with the special ones
    */
-  public int[] encodePair(String first, String second, int maxTokens, PairCut cut) {
+  public TokenPair encodePair(String first, String second, int maxTokens, PairCut cut) {
     if (second.isEmpty()) {
-      return encode(first, maxTokens);
+      int[] alone = encode(first, maxTokens);
+      return new TokenPair(alone, alone.length);
     }
-    int most = maxTokens - pairLeading.length - pairMiddle.length - pairTrailing.length;
+    return pair(ids(wellFormed(first), false), ids(wellFormed(second), false), maxTokens, cut);
+  }
+
+  /**
+   * The ids of a query and a passage, as FlagEmbedding's reranker takes them: the query cut by
+   * itself, the passage then so that both fit. An empty passage has its place in the pair.
+   *
+   * @param maxQueryTokens of the query without special ones
+   * @param maxTokens of both with the special ones
+   */
+  public TokenPair encodePair(String query, String passage, int maxQueryTokens, int maxTokens) {
+    long[] own = ids(wellFormed(query), false);
+    return pair(
+        Arrays.copyOf(own, Math.min(own.length, maxQueryTokens)),
+        ids(wellFormed(passage), false),
+        maxTokens,
+        PairCut.ONLY_SECOND);
+  }
+
+  /** Tokens that a text has without its own. */
+  public int specials() {
+    return leading + trailing;
+  }
+
+  /** Tokens that a pair has without its texts. */
+  public int pairSpecials() {
+    return pairLeading.length + pairMiddle.length + pairTrailing.length;
+  }
+
+  private TokenPair pair(long[] first, long[] second, int maxTokens, PairCut cut) {
+    int most = maxTokens - pairSpecials();
     if (most < 0) {
       throw new IllegalArgumentException(
-          "maxTokens: %d (expected: >= %d)".formatted(maxTokens, maxTokens - most));
+          "maxTokens: %d (expected: >= %d)".formatted(maxTokens, pairSpecials()));
     }
-    long[] one = ids(wellFormed(first), false);
-    long[] two = ids(wellFormed(second), false);
-    int kept = cut.first(one.length, two.length, most);
-    return Stream.of(
-            pairLeading,
-            Arrays.copyOf(one, kept),
-            pairMiddle,
-            Arrays.copyOf(two, Math.min(two.length, most - kept)),
-            pairTrailing)
-        .flatMapToLong(Arrays::stream)
-        .mapToInt(Math::toIntExact)
-        .toArray();
+    int kept = cut.first(first.length, second.length, most);
+    int[] ids =
+        Stream.of(
+                pairLeading,
+                Arrays.copyOf(first, kept),
+                pairMiddle,
+                Arrays.copyOf(second, Math.min(second.length, most - kept)),
+                pairTrailing)
+            .flatMapToLong(Arrays::stream)
+            .mapToInt(Math::toIntExact)
+            .toArray();
+    return new TokenPair(ids, pairLeading.length + kept + pairMiddle.length);
   }
 
   @Override

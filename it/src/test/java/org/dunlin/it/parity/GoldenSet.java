@@ -24,7 +24,7 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
 
   /** The set that {@code dunlin.fixtures} names. */
   static GoldenSet open() {
-    Path folder = Path.of(System.getProperty("dunlin.fixtures", "")).toAbsolutePath();
+    Path folder = root();
     JsonNode batches = read(folder.resolve("batches.json"));
     List<Batch> all =
         stream(batches.path("batches"))
@@ -48,6 +48,16 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
       throw new UncheckedIOException(folder + ": no configurations", e);
     }
     return new GoldenSet(folder, batches.path("train_group_size").asInt(), all, configs);
+  }
+
+  /** Its folder. */
+  static Path root() {
+    return Path.of(System.getProperty("dunlin.fixtures", "")).toAbsolutePath();
+  }
+
+  /** One of its files of recorded values. */
+  static JsonNode recorded(String file) {
+    return read(root().resolve(file));
   }
 
   GoldenConfig config(String name) {
@@ -77,9 +87,11 @@ record GoldenSet(Path folder, int groupSize, List<Batch> batches, List<GoldenCon
     return floats;
   }
 
+  static int[] row(JsonNode ids) {
+    return stream(ids).mapToInt(JsonNode::asInt).toArray();
+  }
+
   private static int[][] ids(JsonNode rows) {
-    return stream(rows)
-        .map(row -> stream(row).mapToInt(JsonNode::asInt).toArray())
-        .toArray(int[][]::new);
+    return stream(rows).map(GoldenSet::row).toArray(int[][]::new);
   }
 }

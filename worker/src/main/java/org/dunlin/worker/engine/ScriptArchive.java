@@ -19,7 +19,8 @@ public final class ScriptArchive {
   private static final String CLASS = "Dunlin";
 
   /** What an archive is made of, in this order; together they are the body of one class. */
-  private static final List<String> SOURCES = List.of("encoder.py", "loss.py", "optimizer.py");
+  private static final List<String> SOURCES =
+      List.of("encoder.py", "loss.py", "optimizer.py", "inference.py");
 
   private ScriptArchive() {}
 

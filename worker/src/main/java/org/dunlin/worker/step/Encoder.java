@@ -102,6 +102,18 @@ final class Encoder {
   }
 
   /**
+   * A reranker's raw scores [rows], without a graph.
+   *
+   * @param seconds int64 [rows], where second texts begin, or empty
+   */
+  NDArray rank(Module module, NDManager manager, MicroBatch batch, NDArray seconds) {
+    List<NDArray> arguments = new ArrayList<>(List.of(config, epsilon, batch.ids()));
+    arguments.addAll(List.of(batch.lengths(), batch.keys(), state.word(), seconds));
+    arguments.addAll(state.weights());
+    return module.run("rank", manager, arguments.toArray(NDArray[]::new)).get(0);
+  }
+
+  /**
    * Gradients of the trained parameters but the word embedding, in layout order, then, if that is
    * trained, of the looked-up word embeddings [rows, tokens, hidden].
    *

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dunlin.data.model.EncoderTensors;
+import org.dunlin.data.model.Tensor;
 import org.dunlin.data.state.Segment;
 import org.dunlin.data.state.StateLayout;
 import org.dunlin.protocol.run.EncoderSpec;
@@ -35,19 +36,19 @@ final class State implements AutoCloseable {
   private final NDArray[] firstMoments;
   private final NDArray[] secondMoments;
 
-  /** Without moments, for inference with the dense embedding. */
-  State(EncoderSpec encoder) {
-    this(encoder, HeadSpec.DENSE, Frozen.NOTHING, false);
+  /** Without moments, for inference. */
+  State(List<Tensor> parameters) {
+    this(parameters, Frozen.NOTHING, false);
   }
 
   /** With moments, for training. */
   State(EncoderSpec encoder, HeadSpec heads, Frozen frozen) {
-    this(encoder, heads, frozen, true);
+    this(EncoderTensors.expected(encoder, heads), frozen, true);
   }
 
-  private State(EncoderSpec encoder, HeadSpec heads, Frozen frozen, boolean trains) {
+  private State(List<Tensor> tensors, Frozen frozen, boolean trains) {
     this.frozen = frozen;
-    this.layout = new StateLayout(EncoderTensors.expected(encoder, heads));
+    this.layout = new StateLayout(tensors);
     List<Block> first = new ArrayList<>();
     List<Block> second = new ArrayList<>();
     for (long floats : layout.blockFloats()) {
