@@ -3,6 +3,7 @@ package org.dunlin.it.simulation;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.member.MemberEffect;
 import org.dunlin.worker.member.MemberEvent;
 import org.dunlin.worker.member.MemberProtocol;
@@ -70,7 +71,13 @@ final class SimulatedWorker {
     on(
         new MemberEvent.Computed(
             compute.generation(),
-            new StepResult(compute.header().step(), prepared, true, 1, new double[0])));
+            new StepResult(
+                compute.header().step(),
+                prepared,
+                true,
+                1,
+                new Scalars(applied + 1, 1, 0),
+                new double[0])));
   }
 
   private void apply(long step) {

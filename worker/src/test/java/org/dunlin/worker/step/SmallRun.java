@@ -2,9 +2,11 @@ package org.dunlin.worker.step;
 
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.dunlin.data.plan.SlotCut;
@@ -12,7 +14,9 @@ import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
@@ -58,9 +62,42 @@ final class SmallRun {
             new OptimizerSpec(1e-3, OptimizerSpec.Schedule.CONSTANT, 0, 0.01, 0.9, 0.999, 1e-8, 1));
   }
 
+  private SmallRun(RunSpec spec, int queries, int groupSize) {
+    this.spec = spec;
+    this.queries = queries;
+    this.groupSize = groupSize;
+  }
+
+  /** The same run, computed otherwise. */
+  SmallRun with(HeadSpec heads, double temperature, ComputeSpec compute) {
+    RunSpec changed =
+        new RunSpec(
+            spec.name(),
+            spec.seed(),
+            spec.steps(),
+            spec.encoder(),
+            heads,
+            spec.weightsSha256(),
+            spec.dataSha256(),
+            spec.data(),
+            spec.batch(),
+            LossSpec.contrastive(LossSpec.Pooling.MEAN, true, temperature, false),
+            spec.optimizer(),
+            compute);
+    return new SmallRun(changed, queries, groupSize);
+  }
+
   /** A device with this run's first parameters. */
   StepCompute device(int threads) {
-    StepCompute device = new StepCompute(spec, threads);
+    return filled(new StepCompute(spec, threads));
+  }
+
+  /** The same with a way to save memory. */
+  StepCompute device(int threads, Memory memory) {
+    return filled(new StepCompute(spec, threads, memory, Optional.empty()));
+  }
+
+  private static StepCompute filled(StepCompute device) {
     SplittableRandom random = new SplittableRandom(3);
     device
         .parameters()
@@ -102,8 +139,26 @@ final class SmallRun {
     }
     StepHeader header =
         new StepHeader(
-            step, 0, groupSize, firstQuery, new long[queries], new long[queries * groupSize], 1, 1);
+            step,
+            0,
+            groupSize,
+            firstQuery,
+            new long[queries],
+            new long[queries * groupSize],
+            passageTokens(slots),
+            new float[0],
+            true,
+            new int[] {0, queries},
+            1,
+            1);
     return device.compute(header, slots, new Alone(), new int[] {0, SLOTS});
+  }
+
+  private static int[] passageTokens(List<SlotBatch> slots) {
+    return slots.stream()
+        .flatMap(slot -> Arrays.stream(slot.tokenIds()).skip(slot.queries()))
+        .mapToInt(ids -> ids.length)
+        .toArray();
   }
 
   private static int[][] cut(int rows, int each) {
