@@ -104,6 +104,7 @@ final class Inputs implements AutoCloseable {
         spec,
         Version.CURRENT,
         workers,
+        settings.maxNonFiniteSteps(),
         settings.feedWindowTokens(),
         Feed.batches(samples, tokenizer, spec),
         () -> InitialState.of(model),

@@ -15,6 +15,8 @@ import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.SafetensorsWriter;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
 import org.dunlin.protocol.run.LossSpec;
@@ -105,6 +107,15 @@ class RunSpecTest {
     assertThat(spec.loss().distillation()).isEqualTo(LossSpec.Distillation.M3_KD_LOSS);
     assertThat(spec.loss().matryoshkaDims()).containsExactly(2, 4);
     assertThat(spec.data().distillation()).isTrue();
+  }
+
+  @Test
+  void shouldCarryThePrecision() {
+    assertThat(spec(Map.of(), 1).compute()).isEqualTo(ComputeSpec.PLAIN);
+    assertThat(spec(Map.of("precision", "bf16", "gradient-checkpointing", true), 1).compute())
+        .isEqualTo(new ComputeSpec(Precision.BF16, true));
+    assertThat(spec(Map.of("precision", "fp16"), 1).compute().precision())
+        .isEqualTo(Precision.FP16);
   }
 
   @Test

@@ -97,12 +97,12 @@ class SettingsTest {
   }
 
   @Test
-  void shouldRefuseWhatThisBuildWouldPassOver() {
-    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("model.unified", true)))
+  void shouldTakeALimitOfStepsThatAreNotFinite() {
+    assertThat(Settings.load(Optional.empty(), Map.of()).maxNonFiniteSteps()).isEqualTo(5);
+    assertThatThrownBy(
+            () -> Settings.load(Optional.empty(), Map.of("train.max-non-finite-steps", -1)))
         .isInstanceOf(Refusal.class)
-        .hasMessageContaining("model.unified: true (expected: false, because this build cannot");
-    assertThat(Settings.load(Optional.empty(), Map.of("precision", "fp32")).data().distillation())
-        .isFalse();
+        .hasMessageContaining("train.max-non-finite-steps: -1 (expected: a whole number, >= 0");
   }
 
   @Test

@@ -19,6 +19,8 @@ import org.dunlin.protocol.run.RunSpec;
  * @param spec the run
  * @param version of this Dunlin; a worker of another one is refused
  * @param workers how many are waited for
+ * @param maxNonFiniteSteps steps in a row without a finite loss and gradient that end the run; 0:
+ *     none do
  * @param windowTokens budget of the feed window, in real tokens
  * @param batches the plan's steps from the first to the last, read on demand
  * @param initialState the parameters a worker starts from; asked once a worker
@@ -30,6 +32,7 @@ public record Run(
     RunSpec spec,
     String version,
     int workers,
+    long maxNonFiniteSteps,
     long windowTokens,
     Source<StepBatch, NotUsed> batches,
     Supplier<Source<StateChunk, NotUsed>> initialState,

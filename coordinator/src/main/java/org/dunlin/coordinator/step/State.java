@@ -20,6 +20,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param shares of the generation's members
  * @param prepared results of the lowest uncommitted step, by member
  * @param stopAsked whether a person wants the run to end
+ * @param notFinite how the last committed steps went wrong
  */
 public record State(
     Phase phase,
@@ -29,7 +30,8 @@ public record State(
     SortedSet<WorkerId> loaded,
     List<Share> shares,
     Map<WorkerId, StepResult> prepared,
-    boolean stopAsked) {
+    boolean stopAsked,
+    NotFinite notFinite) {
 
   /** What is being waited for. */
   public enum Phase {
@@ -53,39 +55,58 @@ public record State(
         new TreeSet<>(),
         List.of(),
         Map.of(),
-        false);
+        false,
+        NotFinite.NONE);
   }
 
   State withPhase(Phase next) {
-    return new State(next, generation, step, joined, loaded, shares, prepared, stopAsked);
+    return new State(
+        next, generation, step, joined, loaded, shares, prepared, stopAsked, notFinite);
   }
 
   State withJoined(WorkerId worker) {
     return new State(
-        phase, generation, step, plus(joined, worker), loaded, shares, prepared, stopAsked);
+        phase,
+        generation,
+        step,
+        plus(joined, worker),
+        loaded,
+        shares,
+        prepared,
+        stopAsked,
+        notFinite);
   }
 
   State withLoaded(WorkerId worker) {
     return new State(
-        phase, generation, step, joined, plus(loaded, worker), shares, prepared, stopAsked);
+        phase,
+        generation,
+        step,
+        joined,
+        plus(loaded, worker),
+        shares,
+        prepared,
+        stopAsked,
+        notFinite);
   }
 
   State withGeneration(Generation next, List<Share> nextShares) {
-    return new State(Phase.STEPPING, next, step, joined, loaded, nextShares, Map.of(), stopAsked);
+    return new State(
+        Phase.STEPPING, next, step, joined, loaded, nextShares, Map.of(), stopAsked, notFinite);
   }
 
   State withPrepared(WorkerId worker, StepResult result) {
     Map<WorkerId, StepResult> more = new TreeMap<>(prepared);
     more.put(worker, result);
-    return new State(phase, generation, step, joined, loaded, shares, more, stopAsked);
+    return new State(phase, generation, step, joined, loaded, shares, more, stopAsked, notFinite);
   }
 
-  State withCommitted() {
-    return new State(phase, generation, step + 1, joined, loaded, shares, Map.of(), stopAsked);
+  State withCommitted(NotFinite now) {
+    return new State(phase, generation, step + 1, joined, loaded, shares, Map.of(), stopAsked, now);
   }
 
   State withStopAsked() {
-    return new State(phase, generation, step, joined, loaded, shares, prepared, true);
+    return new State(phase, generation, step, joined, loaded, shares, prepared, true, notFinite);
   }
 
   private static SortedSet<WorkerId> plus(SortedSet<WorkerId> set, WorkerId worker) {

@@ -67,6 +67,7 @@ class WrongVersionTest {
         spec,
         "0.1.0",
         1,
+        0,
         1000,
         Source.empty(),
         Source::empty,

@@ -63,7 +63,7 @@ final class Simulation {
     this.random = new SplittableRandom(seed);
     this.storm = storm;
     this.shape = shape;
-    this.protocol = new StepProtocol(TERM, shape.steps(), shape.slots(), shape.workers());
+    this.protocol = new StepProtocol(TERM, shape.steps(), shape.slots(), shape.workers(), 0);
     this.invariants = new Invariants(shape.slots());
     for (int w = 0; w < shape.workers(); w++) {
       WorkerId id = new WorkerId("w" + w, 1);
