@@ -2,11 +2,15 @@
 # the word embedding: positions, token types, LayerNorm (2), then 16 tensors a layer, then, where
 # there are heads, the multi-vector one's and the sparse one's (2 each).
 #   config: int64 [heads, first position, pooling, normalise, hidden dropout, attention dropout,
-#           unified, frozen, matryoshka widths...]; pooling 0 = cls, 1 = mean, 2 = last token;
-#           dropout in 1/65536; frozen 0 = nothing, 1 = positions, 2 = all but the heads
+#           unified, frozen, factors, matryoshka widths...]; pooling 0 = cls, 1 = mean, 2 = last
+#           token; dropout in 1/65536; frozen 0 = nothing, 1 = positions, 2 = all but the heads;
+#           factors: the type of the layers' products, 6 = float32, 15 = bfloat16, 5 = float16
 #   eps:    float64 [LayerNorm epsilon]
 #   ids:    int64 [rows, tokens], padded with the pad id; lengths: int64 [rows], real tokens
 #   keys:   int64 [rows], one random key a row for dropout; empty outside of training
+# Whatever the factors, weights are float32 and leaves of the graph, and embeddings, sums over the
+# residual, LayerNorm, softmax and heads are float32: what PyTorch calls autocast. Gradients of
+# weights come out as float32. With float32 factors no cast does anything.
 # A text's embeddings, here called out: dense [rows, width]; if unified also lexical weights
 # [rows, tokens] and token vectors [rows, tokens - 1, vector width], 0 at padding.
 
@@ -84,6 +88,7 @@ def layer(self: __torch__.Dunlin, config: Tensor, eps: Tensor, x: Tensor, layer:
   hidden = torch.size(x, 1)
   heads = int(torch.select(config, 0, 0))
   epsilon = float(torch.select(eps, 0, 0))
+  factors = int(torch.select(config, 0, 8))
   drop_hidden = (self).dropped(config, keys, 4)
   drop_attention = (self).dropped(config, keys, 5)
   at = (self).places(lengths, tokens, held)
@@ -94,9 +99,9 @@ def layer(self: __torch__.Dunlin, config: Tensor, eps: Tensor, x: Tensor, layer:
     visible = torch.unsqueeze(torch.unsqueeze(real, 1), 1)
   split = [rows, tokens, heads, torch.floordiv(hidden, heads)]
   b = torch.add(4, torch.mul(layer, 16))
-  q = (self).spread(torch.linear(x, w[b], w[torch.add(b, 1)]), held, split)
-  k = (self).spread(torch.linear(x, w[torch.add(b, 2)], w[torch.add(b, 3)]), held, split)
-  v = (self).spread(torch.linear(x, w[torch.add(b, 4)], w[torch.add(b, 5)]), held, split)
+  q = (self).spread((self).product(x, w[b], w[torch.add(b, 1)], factors), held, split)
+  k = (self).spread((self).product(x, w[torch.add(b, 2)], w[torch.add(b, 3)], factors), held, split)
+  v = (self).spread((self).product(x, w[torch.add(b, 4)], w[torch.add(b, 5)], factors), held, split)
   site = torch.add(1, torch.mul(layer, 3))
   if torch.eq(drop_attention, 0):
     a = torch.scaled_dot_product_attention(q, k, v, visible)
@@ -105,13 +110,17 @@ def layer(self: __torch__.Dunlin, config: Tensor, eps: Tensor, x: Tensor, layer:
   a = torch.reshape(torch.transpose(a, 1, 2), [-1, hidden])
   if torch.__isnot__(held, None):
     a = torch.index_select(a, 0, unchecked_cast(Tensor, held))
-  a = torch.linear(a, w[torch.add(b, 6)], w[torch.add(b, 7)])
+  a = (self).product(a, w[torch.add(b, 6)], w[torch.add(b, 7)], factors)
   a = (self).drop(a, token_keys, at, torch.add(site, 1), drop_hidden)
   x = torch.layer_norm(torch.add(a, x), [hidden], w[torch.add(b, 8)], w[torch.add(b, 9)], epsilon)
-  f = torch.gelu(torch.linear(x, w[torch.add(b, 10)], w[torch.add(b, 11)]))
-  f = torch.linear(f, w[torch.add(b, 12)], w[torch.add(b, 13)])
+  f = torch.gelu((self).product(x, w[torch.add(b, 10)], w[torch.add(b, 11)], factors))
+  f = (self).product(f, w[torch.add(b, 12)], w[torch.add(b, 13)], factors)
   f = (self).drop(f, token_keys, at, torch.add(site, 2), drop_hidden)
   return torch.layer_norm(torch.add(f, x), [hidden], w[torch.add(b, 14)], w[torch.add(b, 15)], epsilon)
+
+# x [n, in] -> [n, out], in the type of the factors.
+def product(self: __torch__.Dunlin, x: Tensor, weight: Tensor, bias: Tensor, factors: int) -> Tensor:
+  return torch.linear(torch.to(x, factors), torch.to(weight, factors), torch.to(bias, factors))
 
 # [n, hidden] -> [rows, tokens, hidden], 0 at padding.
 def padded(self: __torch__.Dunlin, x: Tensor, lengths: Tensor, tokens: int, held: Optional[Tensor]) -> Tensor:
@@ -135,7 +144,7 @@ def token_keys(self: __torch__.Dunlin, keys: Tensor, lengths: Tensor) -> Tensor:
 # [n, hidden] -> [places, hidden], 0 where nothing is held.
 def pad(self: __torch__.Dunlin, x: Tensor, held: Optional[Tensor], places: int) -> Tensor:
   if torch.__isnot__(held, None):
-    return torch.index_copy(torch.zeros([places, torch.size(x, 1)]), 0, unchecked_cast(Tensor, held), x)
+    return torch.index_copy(torch.zeros([places, torch.size(x, 1)], dtype=ops.prim.dtype(x)), 0, unchecked_cast(Tensor, held), x)
   return x
 
 # [n, hidden] -> [rows, heads, tokens, hidden / heads]
@@ -147,7 +156,7 @@ def attend(self: __torch__.Dunlin, q: Tensor, k: Tensor, v: Tensor, visible: Opt
   heads = torch.size(q, 1)
   tokens = torch.size(q, 2)
   scale = torch.pow(float(torch.size(q, 3)), -0.5)
-  s = torch.mul(torch.matmul(q, torch.transpose(k, 2, 3)), scale)
+  s = torch.mul(torch.to(torch.matmul(q, torch.transpose(k, 2, 3)), 6), scale)
   if torch.__isnot__(visible, None):
     s = torch.masked_fill(s, torch.logical_not(unchecked_cast(Tensor, visible)), -inf)
   p = torch.softmax(s, 3)
@@ -158,7 +167,7 @@ def attend(self: __torch__.Dunlin, q: Tensor, k: Tensor, v: Tensor, visible: Opt
   key = torch.reshape(torch.arange(lanes), [1, 1, 1, lanes])
   counter = torch.add(torch.add(head, query), key)
   kept = torch.slice((self).mask(torch.reshape(keys, [-1, 1, 1, 1]), site, counter, drop), 3, 0, tokens)
-  return torch.matmul(torch.mul(p, kept), v)
+  return torch.matmul(torch.to(torch.mul(p, kept), ops.prim.dtype(v)), v)
 
 # x: [n, hidden]; keys, at: int64 [n], each token's row key and place in its row. A draw's number is
 # place * hidden + feature, whatever the padded length.
@@ -215,12 +224,12 @@ def pool(self: __torch__.Dunlin, config: Tensor, x: Tensor, lengths: Tensor) -> 
       last = torch.reshape(torch.sub(lengths, 1), [-1, 1, 1])
       index = torch.expand(last, [-1, 1, torch.size(x, 2)])
       e = torch.squeeze(torch.gather(x, 1, index), 1)
-  widths = torch.sub(torch.numel(config), 8)
+  widths = torch.sub(torch.numel(config), 9)
   if torch.eq(widths, 0):
     return torch.contiguous((self).unit(config, e))
   parts = annotate(List[Tensor], [])
   for i in range(widths):
-    width = int(torch.select(config, 0, torch.add(8, i)))
+    width = int(torch.select(config, 0, torch.add(9, i)))
     torch.append(parts, (self).unit(config, torch.slice(e, 1, 0, width)))
   return torch.cat(parts, 1)
 

@@ -16,6 +16,12 @@ def update(self: __torch__.Dunlin, scalars: Tensor, w: List[Tensor], g: List[Ten
   torch._fused_adamw_(w, g, m, v, annotate(List[Tensor], []), t, lr=rate, beta1=beta1, beta2=beta2, weight_decay=decay, eps=eps, amsgrad=False, maximize=False)
   return scalars
 
+# Divides each segment by a number, in place.
+def divide(self: __torch__.Dunlin, by: Tensor, g: List[Tensor]) -> Tensor:
+  for i in range(torch.len(g)):
+    torch.div_(g[i], float(torch.select(by, 0, 0)))
+  return by
+
 # L2 norm of each segment, accumulated in float64.
 def norms(self: __torch__.Dunlin, first: Tensor, g: List[Tensor]) -> Tensor:
   out = annotate(List[Tensor], [])

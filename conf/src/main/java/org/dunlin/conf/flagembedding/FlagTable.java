@@ -122,8 +122,8 @@ final class FlagTable {
     sets("--gradient_checkpointing", "gradient-checkpointing", Form.TRUTH, "");
     sets("--gradient_accumulation_steps", "train.accumulation", "each part has its own negatives");
     sets("--pad_to_multiple_of", "batch.pad-multiple", "");
-    sets(FP16, "precision", Form.TRUTH, "fp16");
-    sets(BF16, "precision", Form.TRUTH, "bf16");
+    sets(FP16, "precision", Form.TRUTH, "fp16; heads and losses stay fp32");
+    sets(BF16, "precision", Form.TRUTH, "bf16; heads and losses stay fp32");
     always("--auto_find_batch_size", "the batch is what you say; leave it out", "false");
     refused("--gradient_checkpointing_kwargs", "there is one kind; leave it out");
     refused("--fp16_opt_level", "there is one kind of fp16; leave it out");

@@ -107,6 +107,7 @@ final class Inputs implements AutoCloseable {
         LocalRun.HOST,
         settings.leaseMs(),
         workers,
+        settings.maxNonFiniteSteps(),
         settings.feedWindowTokens(),
         Feed.batches(samples, tokenizer, spec),
         () -> InitialState.of(model),

@@ -74,9 +74,11 @@ public final class Job implements AutoCloseable {
     return inputs.spec();
   }
 
-  /** What the plan makes of the training files, a line each. */
+  /** What the plan makes of the training files, and what this machine's person should know. */
   public List<String> planLines() {
-    return inputs.planLines();
+    List<String> lines = new ArrayList<>(inputs.planLines());
+    Processor.advice(spec().compute().precision()).ifPresent(lines::add);
+    return List.copyOf(lines);
   }
 
   public Path runFolder() {

@@ -13,7 +13,7 @@ final class OutcomeOf {
     switch (event) {
       case RunEvent.Saved saved -> model = Optional.of(saved);
       case RunEvent.Finished end -> set(outcomeOf(end));
-      case RunEvent.Failed failed -> set(new Outcome.Failed(failed.sentence()));
+      case RunEvent.Failed failed -> set(new Outcome.Failed(failed.sentence() + saved()));
       case RunEvent.Processes processes -> {}
       case RunEvent.Started started -> {}
       case RunEvent.Missed missed -> {}
@@ -26,6 +26,12 @@ final class OutcomeOf {
     return end.early()
         ? new Outcome.EndedEarly(end.steps(), model)
         : new Outcome.Finished(end.steps(), model.orElseThrow());
+  }
+
+  private String saved() {
+    return model
+        .map(m -> "; the model after %d steps is in %s".formatted(m.steps(), m.folder()))
+        .orElse("");
   }
 
   private void set(Outcome end) {

@@ -9,7 +9,10 @@ import java.nio.file.Path;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.protocol.Refusal;
 
-/** {@code metrics.jsonl}: one JSON object a committed step. */
+/**
+ * {@code metrics.jsonl}: one JSON object a committed step. A loss or norm that is no number is the
+ * string {@code "NaN"}, {@code "Infinity"} or {@code "-Infinity"}, because JSON has none of them.
+ */
 public final class MetricsLog implements Watcher {
   public static final String NAME = "metrics.jsonl";
 
@@ -42,6 +45,8 @@ public final class MetricsLog implements Watcher {
         .put("gradient_norm", step.gradientNorm())
         .put("learning_rate", step.learningRate())
         .put("applied", step.applied())
+        .put("loss_scale", step.lossScale())
+        .put("not_finite_in_a_row", step.notFinite())
         .put("pairs", step.pairs())
         .put("tokens", step.tokens())
         .put("padded_tokens", step.paddedTokens())

@@ -11,6 +11,7 @@ final class ProgressLines implements Watcher {
   private final PrintStream out;
   private final long everySteps;
   private final Pace pace = new Pace();
+  private final Faults faults = new Faults();
   private long steps;
   private double sinceLine;
 
@@ -41,6 +42,7 @@ final class ProgressLines implements Watcher {
   // The steps' own durations are the clock.
   private void committed(RunEvent.StepCommitted step) {
     pace.add(step);
+    faults.add(step);
     sinceLine += step.seconds();
     long done = step.step() + 1;
     boolean due = done % everySteps == 0 && sinceLine >= LEAST_SECONDS;
@@ -48,10 +50,11 @@ final class ProgressLines implements Watcher {
       sinceLine = 0;
       out.printf(
           Locale.ROOT,
-          "step %d/%d: loss %.4f, %s, %s left%n",
+          "step %d/%d: loss %.4f%s, %s, %s left%n",
           done,
           steps,
           step.loss(),
+          faults.describe(),
           pace.describe(),
           pace.timeOf(steps - done));
     }

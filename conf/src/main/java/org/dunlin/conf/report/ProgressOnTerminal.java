@@ -17,6 +17,7 @@ final class ProgressOnTerminal implements Watcher {
 
   private final PrintStream out;
   private final Pace pace = new Pace();
+  private final Faults faults = new Faults();
   private ProgressBar bar;
 
   ProgressOnTerminal(PrintStream out) {
@@ -29,11 +30,13 @@ final class ProgressOnTerminal implements Watcher {
       case RunEvent.Started started -> bar = open(started.steps());
       case RunEvent.StepCommitted step -> {
         pace.add(step);
+        faults.add(step);
         bar.setExtraMessage(
             String.format(
                 Locale.ROOT,
-                "loss %.3f, %s, %s left",
+                "loss %.3f%s, %s, %s left",
                 step.loss(),
+                faults.describe(),
                 pace.describe(),
                 pace.timeOf(bar.getMax() - step.step() - 1)));
         bar.stepTo(step.step() + 1);

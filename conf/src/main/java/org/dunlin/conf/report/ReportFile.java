@@ -14,6 +14,7 @@ public final class ReportFile implements Watcher {
 
   private final WholeFile file;
   private final Map<String, Object> fields = new LinkedHashMap<>();
+  private final Faults faults = new Faults();
   private long steps;
   private long pairs;
   private double seconds;
@@ -54,6 +55,7 @@ public final class ReportFile implements Watcher {
   }
 
   private void count(RunEvent.StepCommitted step) {
+    faults.add(step);
     steps++;
     pairs += step.pairs();
     seconds += step.seconds();
@@ -62,6 +64,8 @@ public final class ReportFile implements Watcher {
     fields.put("seconds", seconds);
     fields.put("pairs_per_second", pairs / seconds);
     fields.put("loss", step.loss());
+    fields.put("not_finite_steps", faults.notFinite());
+    fields.put("overflows_skipped", faults.overflows());
   }
 
   @Override

@@ -63,6 +63,8 @@ final class Keys {
   static final Key<Double> EPOCHS = declare(Key.positive("train.epochs"));
   static final Key<Long> STEPS = declare(Key.whole("train.steps", 0, LONG));
   static final Key<Long> ACCUMULATION = declare(Key.whole("train.accumulation", 1, INT));
+  static final Key<Long> MAX_NON_FINITE_STEPS =
+      declare(Key.whole("train.max-non-finite-steps", 0, LONG));
 
   static final Key<Long> BATCH_SIZE = declare(Key.whole("batch.size", 1, INT));
   static final Key<Long> BATCH_TOKENS = declare(Key.whole("batch.tokens", 0, LONG));

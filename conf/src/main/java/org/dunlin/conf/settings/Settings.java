@@ -103,7 +103,6 @@ public final class Settings {
     layers.check(() -> settings.loss(Pooling.CLS));
     layers.check(() -> settings.optimizer(1));
     layers.check(settings::requireHeads);
-    Unbuilt.refuse(layers, values);
     layers.refuseWrong();
     return settings;
   }
@@ -211,6 +210,11 @@ public final class Settings {
 
   public double epochs() {
     return get(Keys.EPOCHS);
+  }
+
+  /** Steps in a row without a finite loss and gradient that end the run; 0: none do. */
+  public long maxNonFiniteSteps() {
+    return get(Keys.MAX_NON_FINITE_STEPS);
   }
 
   /** Steps of the run; 0: as many as the epochs give. */

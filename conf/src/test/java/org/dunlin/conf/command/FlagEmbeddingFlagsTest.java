@@ -127,6 +127,13 @@ class FlagEmbeddingFlagsTest {
     assertThat(received).isEmpty();
   }
 
+  @ParameterizedTest
+  @CsvSource({"--fp16,fp16", "--bf16,bf16", "--fp16 True,fp16", "--fp16 False,fp32"})
+  void shouldSetThePrecision(String flag, String precision) {
+    assertThat(run(OWN + flag)).as(err.toString()).isZero();
+    assertThat(received.get(0).render()).contains("precision = \"" + precision + "\"");
+  }
+
   @Test
   void shouldNameAllRefusedFlagsAtOnce() {
     assertThat(run(OWN + "--deepspeed d --save_steps 3 --cache_dir c --fp16 False")).isEqualTo(2);

@@ -13,7 +13,8 @@ class EventLinesTest {
     return List.of(
         new RunEvent.Processes(List.of(new RunEvent.Member("worker", "worker-1", 2, 3))),
         new RunEvent.Started(10, 2),
-        new RunEvent.StepCommitted(1, 0, Double.NaN, 1e-300, 2e-5, false, 8, 90, 100, 0.5),
+        new RunEvent.StepCommitted(
+            1, 0, Double.NaN, Double.POSITIVE_INFINITY, 2e-5, false, 32768, 3, 8, 90, 100, 0.5),
         new RunEvent.Saved(10, "runs/\"a\"\n", "abc"),
         new RunEvent.Finished(10, true),
         new RunEvent.Failed("two\nlines"));

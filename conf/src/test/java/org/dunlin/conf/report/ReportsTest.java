@@ -82,7 +82,43 @@ class ReportsTest {
         .satisfiesOnlyOnce(line -> assertThat(line).startsWith("step 100/100"));
   }
 
+  @Test
+  void shouldShowAndCountWhatIsNotFinite() throws Exception {
+    ByteArrayOutputStream printed = new ByteArrayOutputStream();
+    List<RunEvent.StepCommitted> steps =
+        List.of(
+            committed(0, 2, true, 65536, 0),
+            committed(1, 2, false, 32768, 0),
+            committed(2, Double.NaN, false, 16384, 1),
+            committed(3, Double.POSITIVE_INFINITY, false, 8192, 2));
+    try (MetricsLog log = new MetricsLog(run);
+        ReportFile report = new ReportFile(run);
+        Watcher all =
+            Watcher.all(
+                List.of(log, report, Progress.lines(new PrintStream(printed, true, UTF_8), 1)))) {
+      all.accept(new RunEvent.Started(4, 1));
+      steps.forEach(all);
+    }
+    assertThat(printed.toString(UTF_8))
+        .contains("step 1/4: loss 2.0000, ")
+        .contains("step 3/4: loss NaN, 1 not finite, 1 overflows skipped, ")
+        .contains("step 4/4: loss Infinity, 2 not finite, 1 overflows skipped, ");
+    List<String> lines = Files.readAllLines(run.resolve("metrics.jsonl"));
+    assertThat(lines.get(1)).contains("\"loss_scale\":32768.0,\"not_finite_in_a_row\":0");
+    assertThat(lines.get(2)).contains("\"loss\":\"NaN\"").contains("_in_a_row\":1");
+    assertThat(lines.get(3)).contains("\"loss\":\"Infinity\"");
+    JsonNode report = JSON.readTree(run.resolve("report.json").toFile());
+    assertThat(report.path("not_finite_steps").asInt()).isEqualTo(2);
+    assertThat(report.path("overflows_skipped").asInt()).isEqualTo(1);
+  }
+
+  private static RunEvent.StepCommitted committed(
+      long step, double loss, boolean applied, double scale, long notFinite) {
+    return new RunEvent.StepCommitted(
+        step, 0, loss, 1, 1e-4, applied, scale, notFinite, 8, 900, 1000, 1);
+  }
+
   private static RunEvent.StepCommitted step(long step, double seconds, double loss) {
-    return new RunEvent.StepCommitted(step, 0, loss, 1, 1e-4, true, 8, 900, 1000, seconds);
+    return new RunEvent.StepCommitted(step, 0, loss, 1, 1e-4, true, 1, 0, 8, 900, 1000, seconds);
   }
 }

@@ -17,6 +17,7 @@ import org.dunlin.data.model.SafetensorsWriter;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
 import org.dunlin.protocol.run.HeadSpec;
@@ -175,6 +176,15 @@ class RunSpecTest {
           {"id": 0, "content": "[PAD]"}, {"id": 1, "content": "[UNK]"},
           {"id": 2, "content": "[CLS]"}, {"id": 3, "content": "[SEP]"}]}
         """);
+  }
+
+  @Test
+  void shouldCarryThePrecision() {
+    assertThat(spec(Map.of(), 1).compute()).isEqualTo(ComputeSpec.PLAIN);
+    assertThat(spec(Map.of("precision", "bf16", "gradient-checkpointing", true), 1).compute())
+        .isEqualTo(new ComputeSpec(Precision.BF16, true));
+    assertThat(spec(Map.of("precision", "fp16"), 1).compute().precision())
+        .isEqualTo(Precision.FP16);
   }
 
   @Test

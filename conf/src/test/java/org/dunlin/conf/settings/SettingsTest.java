@@ -141,6 +141,15 @@ class SettingsTest {
   }
 
   @Test
+  void shouldTakeALimitOfStepsThatAreNotFinite() {
+    assertThat(Settings.load(Optional.empty(), Map.of()).maxNonFiniteSteps()).isEqualTo(5);
+    assertThatThrownBy(
+            () -> Settings.load(Optional.empty(), Map.of("train.max-non-finite-steps", -1)))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("train.max-non-finite-steps: -1 (expected: a whole number, >= 0");
+  }
+
+  @Test
   void shouldTakePathsFromTheWorkingDirectory() {
     Settings settings =
         Settings.load(

@@ -2,11 +2,13 @@ package org.dunlin.coordinator.actor;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -47,6 +49,9 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   // The person reads a sentence of it at the run's end; the log file has the trace.
   private static final Marker TOLD_OTHERWISE = MarkerFactory.getMarker("file-only");
 
+  /** Sample ids in a sentence for a person; the log has all. */
+  private static final int MOST_SAMPLES = 64;
+
   /** Where workers look for the coordinator. */
   public static final ServiceKey<ToCoordinator> KEY =
       ServiceKey.create(ToCoordinator.class, "dunlin-coordinator");
@@ -82,6 +87,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private final Map<WorkerId, SourceRef<StateChunk>> offers = new HashMap<>();
   private State state = State.initial();
   private long lastCommitNs;
+  private long[] lastSamples = {};
 
   /** The actor of a run; it registers itself, and stops when the run is over. */
   public static Behavior<Command> create(Run run) {
@@ -92,7 +98,9 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     super(context);
     this.run = run;
     int slots = run.spec().batch().slots();
-    this.protocol = new StepProtocol(run.term(), run.spec().steps(), slots, run.workers());
+    this.protocol =
+        new StepProtocol(
+            run.term(), run.spec().steps(), slots, run.workers(), run.maxNonFiniteSteps());
     // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
     this.materializer = Materializer.matFromSystem(context.getSystem());
     ActorRef<Command> self = context.getSelf();
@@ -258,7 +266,13 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       }
       case Effect.Dismiss e -> tell(e.worker(), new ToWorker.Leave(run.term(), e.reason()));
       case Effect.Finish e -> run.watcher().accept(new RunEvent.Finished(e.steps(), e.early()));
-      case Effect.Fail e -> run.watcher().accept(new RunEvent.Failed(e.sentence()));
+      case Effect.Fail e ->
+          run.watcher()
+              .accept(
+                  new RunEvent.Failed(
+                      e.namesSamples()
+                          ? e.sentence() + "; the batch's samples: " + text(lastSamples)
+                          : e.sentence()));
       case Effect.Discard e -> getContext().getLog().debug("dropped {}: {}", e.event(), e.why());
     }
   }
@@ -311,6 +325,20 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       tell(share.worker(), new ToWorker.Commit(run.term(), commit.generation(), commit.step()));
     }
     StepBatch batch = feeder.committed(commit.step());
+    lastSamples = batch.header().sampleIds();
+    if (commit.notFinite() > 0) {
+      getContext()
+          .getLog()
+          .warn(
+              TOLD_OTHERWISE,
+              "step {}: loss {}, gradient norm {}, {} in a row; samples {}",
+              commit.step(),
+              commit.loss(),
+              commit.gradientNorm(),
+              commit.notFinite(),
+              lastSamples);
+    }
+    long update = commit.scalars().updates() - (commit.applied() ? 1 : 0);
     long nowNs = System.nanoTime();
     run.watcher()
         .accept(
@@ -319,14 +347,26 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
                 batch.header().epoch(),
                 commit.loss(),
                 commit.gradientNorm(),
-                run.spec().optimizer().rateAt(commit.step(), run.spec().steps()),
+                run.spec().optimizer().rateAt(update, run.spec().steps()),
                 commit.applied(),
+                commit.scalars().lossScale(),
+                commit.notFinite(),
                 batch.header().queries(),
                 batch.header().tokens(),
                 batch.header().paddedTokens(),
                 (nowNs - lastCommitNs) / 1e9));
     lastCommitNs = nowNs;
     readAhead();
+  }
+
+  private static String text(long[] samples) {
+    String first =
+        Arrays.stream(samples)
+            .limit(MOST_SAMPLES)
+            .mapToObj(Long::toString)
+            .collect(Collectors.joining(", "));
+    int more = samples.length - MOST_SAMPLES;
+    return more > 0 ? first + " and " + more + " more, which the log names" : first;
   }
 
   private void tell(WorkerId worker, ToWorker message) {

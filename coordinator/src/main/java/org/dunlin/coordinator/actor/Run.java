@@ -23,6 +23,8 @@ import org.dunlin.protocol.run.RunSpec;
  * @param host of this coordinator, under which workers reach it
  * @param leaseMs how long a worker may be silent
  * @param workers how many are waited for
+ * @param maxNonFiniteSteps steps in a row without a finite loss and gradient that end the run; 0:
+ *     none do
  * @param windowTokens budget of the feed window, in real tokens
  * @param batches the plan's steps from the first to the last, read on demand
  * @param initialState the parameters a worker starts from; asked once a worker
@@ -37,6 +39,7 @@ public record Run(
     String host,
     int leaseMs,
     int workers,
+    long maxNonFiniteSteps,
     long windowTokens,
     Source<StepBatch, NotUsed> batches,
     Supplier<Source<StateChunk, NotUsed>> initialState,

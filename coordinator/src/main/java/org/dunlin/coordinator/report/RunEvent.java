@@ -30,6 +30,9 @@ public sealed interface RunEvent {
    * @param gradientNorm before clipping
    * @param learningRate of this update
    * @param applied false if the step was skipped because its gradient was not finite
+   * @param lossScale of the next step; 1 unless the precision is fp16
+   * @param notFinite steps in a row, this one included, whose loss or gradient was not finite;
+   *     overflows of fp16 that a smaller loss scale mends are none
    * @param pairs queries of the batch
    * @param tokens real tokens of the batch
    * @param paddedTokens the same with what padding costs, in tokens' worth of work
@@ -42,6 +45,8 @@ public sealed interface RunEvent {
       double gradientNorm,
       double learningRate,
       boolean applied,
+      double lossScale,
+      long notFinite,
       int pairs,
       long tokens,
       long paddedTokens,

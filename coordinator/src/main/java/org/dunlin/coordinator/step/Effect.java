@@ -3,6 +3,7 @@ package org.dunlin.coordinator.step;
 import java.util.List;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.run.Scalars;
 
 /** What has to be done, front to back: a list of them is carried out in its order. */
 public sealed interface Effect {
@@ -18,8 +19,17 @@ public sealed interface Effect {
    * @param loss mean over the global batch
    * @param gradientNorm before clipping
    * @param applied false if the step was skipped
+   * @param scalars of the state from now on
+   * @param notFinite steps in a row, this one included, whose loss or gradient was not finite
    */
-  record Commit(Generation generation, long step, double loss, double gradientNorm, boolean applied)
+  record Commit(
+      Generation generation,
+      long step,
+      double loss,
+      double gradientNorm,
+      boolean applied,
+      Scalars scalars,
+      long notFinite)
       implements Effect {}
 
   /** Make a record durable, then cut micro-batches by it from its step on. */
@@ -43,8 +53,12 @@ public sealed interface Effect {
   /** The run is over; early if a person asked for it. */
   record Finish(long steps, boolean early) implements Effect {}
 
-  /** The run cannot go on. */
-  record Fail(String sentence) implements Effect {}
+  /**
+   * The run cannot go on.
+   *
+   * @param namesSamples whether the samples of the step committed last belong to the sentence
+   */
+  record Fail(String sentence, boolean namesSamples) implements Effect {}
 
   /** An event that means nothing now, with the reason; it is counted. */
   record Discard(Event event, String why) implements Effect {}

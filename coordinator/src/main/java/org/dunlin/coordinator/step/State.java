@@ -23,6 +23,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param awaited a record that is being made durable, before which nothing is computed
  * @param source who was asked for the parameters, while they are being saved
  * @param stopAsked whether a person wants the run to end
+ * @param notFinite how the last committed steps went wrong
  */
 public record State(
     Phase phase,
@@ -34,7 +35,8 @@ public record State(
     Map<WorkerId, StepResult> prepared,
     Optional<CutRecord> awaited,
     Optional<WorkerId> source,
-    boolean stopAsked) {
+    boolean stopAsked,
+    NotFinite notFinite) {
 
   /** What is being waited for. */
   public enum Phase {
@@ -60,12 +62,23 @@ public record State(
         Map.of(),
         Optional.empty(),
         Optional.empty(),
-        false);
+        false,
+        NotFinite.NONE);
   }
 
   State withPhase(Phase next) {
     return new State(
-        next, generation, step, joined, loaded, shares, prepared, awaited, source, stopAsked);
+        next,
+        generation,
+        step,
+        joined,
+        loaded,
+        shares,
+        prepared,
+        awaited,
+        source,
+        stopAsked,
+        notFinite);
   }
 
   State withJoined(WorkerId worker) {
@@ -79,7 +92,8 @@ public record State(
         prepared,
         awaited,
         source,
-        stopAsked);
+        stopAsked,
+        notFinite);
   }
 
   State withLoaded(WorkerId worker) {
@@ -93,7 +107,8 @@ public record State(
         prepared,
         awaited,
         source,
-        stopAsked);
+        stopAsked,
+        notFinite);
   }
 
   /** Without a worker, wherever it was. */
@@ -108,7 +123,8 @@ public record State(
         prepared,
         awaited,
         source,
-        stopAsked);
+        stopAsked,
+        notFinite);
   }
 
   State withGeneration(Generation next, List<Share> nextShares) {
@@ -122,14 +138,25 @@ public record State(
         Map.of(),
         Optional.empty(),
         source,
-        stopAsked);
+        stopAsked,
+        notFinite);
   }
 
   State withPrepared(WorkerId worker, StepResult result) {
     Map<WorkerId, StepResult> more = new TreeMap<>(prepared);
     more.put(worker, result);
     return new State(
-        phase, generation, step, joined, loaded, shares, more, awaited, source, stopAsked);
+        phase,
+        generation,
+        step,
+        joined,
+        loaded,
+        shares,
+        more,
+        awaited,
+        source,
+        stopAsked,
+        notFinite);
   }
 
   State withAwaited(CutRecord cut) {
@@ -143,12 +170,23 @@ public record State(
         prepared,
         Optional.of(cut),
         source,
-        stopAsked);
+        stopAsked,
+        notFinite);
   }
 
-  State withCommitted() {
+  State withCommitted(NotFinite now) {
     return new State(
-        phase, generation, step + 1, joined, loaded, shares, Map.of(), awaited, source, stopAsked);
+        phase,
+        generation,
+        step + 1,
+        joined,
+        loaded,
+        shares,
+        Map.of(),
+        awaited,
+        source,
+        stopAsked,
+        now);
   }
 
   State withSource(WorkerId worker) {
@@ -162,7 +200,8 @@ public record State(
         prepared,
         awaited,
         Optional.of(worker),
-        stopAsked);
+        stopAsked,
+        notFinite);
   }
 
   State withoutSource() {
@@ -176,12 +215,23 @@ public record State(
         prepared,
         awaited,
         Optional.empty(),
-        stopAsked);
+        stopAsked,
+        notFinite);
   }
 
   State withStopAsked() {
     return new State(
-        phase, generation, step, joined, loaded, shares, prepared, awaited, source, true);
+        phase,
+        generation,
+        step,
+        joined,
+        loaded,
+        shares,
+        prepared,
+        awaited,
+        source,
+        true,
+        notFinite);
   }
 
   boolean isMember(WorkerId worker) {

@@ -41,6 +41,7 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  *
  * <pre>
  *   ASSEMBLING --all workers loaded--> STEPPING --last step committed, or stop--> SAVING --> ENDED
+ *                                               --too many steps not finite---> SAVING --> failed
  * </pre>
  *
  * A step is committed when every member of the generation is prepared for it with the same
@@ -62,18 +63,22 @@ public final class StepProtocol {
   private final long steps;
   private final int slots;
   private final int workers;
+  private final long mostNotFinite;
 
   /**
    * @param term of this coordinator
    * @param steps of the whole run
    * @param slots of every global batch
    * @param workers how many are waited for before the first step
+   * @param mostNotFinite steps in a row without a finite loss and gradient after which the run
+   *     fails, its parameters saved; 0 is never reached
    */
-  public StepProtocol(Term term, long steps, int slots, int workers) {
+  public StepProtocol(Term term, long steps, int slots, int workers, long mostNotFinite) {
     this.term = term;
     this.steps = steps;
     this.slots = slots;
     this.workers = workers;
+    this.mostNotFinite = mostNotFinite;
   }
 
   /** Decides what an event means. */
@@ -223,15 +228,19 @@ public final class StepProtocol {
       }
     }
     List<Effect> effects = new ArrayList<>();
+    double loss = loss(state);
+    NotFinite notFinite = state.notFinite().after(loss, agreed);
     effects.add(
         new Commit(
             state.generation(),
             state.step(),
-            loss(state),
+            loss,
             agreed.gradientNorm(),
-            agreed.applied()));
-    State next = state.withCommitted();
-    if (next.step() == steps || next.stopAsked()) {
+            agreed.applied(),
+            agreed.scalars(),
+            notFinite.inARow()));
+    State next = state.withCommitted(notFinite);
+    if (next.step() == steps || next.stopAsked() || notFinite.reaches(mostNotFinite)) {
       next = next.withSource(first);
       effects.add(new AskState(first, next.step()));
     }
@@ -281,9 +290,12 @@ public final class StepProtocol {
   }
 
   private Decision saved(State state, Saved event) {
-    return state.phase() == Phase.SAVING
-        ? finish(state)
-        : discard(state, event, "nothing was being saved");
+    if (state.phase() != Phase.SAVING) {
+      return discard(state, event, "nothing was being saved");
+    }
+    return state.notFinite().reaches(mostNotFinite)
+        ? fail(state, state.notFinite().sentence(state.step() - 1), true)
+        : finish(state);
   }
 
   private Decision finish(State state) {
@@ -328,12 +340,23 @@ public final class StepProtocol {
     return state.phase() == Phase.ASSEMBLING ? finish(next) : new Decision(next, List.of());
   }
 
+  // A run that was failing anyway still says why it began to.
   private Decision fail(State state, String sentence) {
+    return state.notFinite().reaches(mostNotFinite)
+        ? fail(
+            state,
+            "%s; the model could not be saved: %s"
+                .formatted(state.notFinite().sentence(state.step() - 1), sentence),
+            true)
+        : fail(state, sentence, false);
+  }
+
+  private Decision fail(State state, String sentence, boolean namesSamples) {
     List<Effect> effects = new ArrayList<>();
     for (WorkerId worker : state.joined()) {
       effects.add(new Dismiss(worker, "the run has failed"));
     }
-    effects.add(new Fail(sentence));
+    effects.add(new Fail(sentence, namesSamples));
     return new Decision(state.withPhase(Phase.ENDED), List.copyOf(effects));
   }
 

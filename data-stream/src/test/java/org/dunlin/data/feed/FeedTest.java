@@ -95,7 +95,7 @@ class FeedTest {
   /** 203 rows are 25 batches of 8 and one of 3: eight steps of three batches, and two batches. */
   @Test
   void shouldGatherSeveralBatchesInAStep() throws Exception {
-    BatchSpec three = new BatchSpec(8, 0, 3, 8, 256, 5, 24, 48, 1, 3, 0);
+    BatchSpec three = new BatchSpec(8, 0, 3, 8, 256, 5, 24, 48, 1, 3, 0, List.of());
     assertThat(Feed.steps(samples, tokenizer, three, DataSpec.PLAIN, 9, 1)).isEqualTo(9);
     assertThat(Feed.steps(samples, tokenizer, three, DataSpec.PLAIN, 9, 1.5)).isEqualTo(14);
     List<StepHeader> headers = collect(run(9, 18, three)).stream().map(StepBatch::header).toList();
@@ -117,7 +117,7 @@ class FeedTest {
 
   @Test
   void shouldAgreeOnStepsWhereBatchesAreClosedByTheirTokens() throws Exception {
-    BatchSpec spec = new BatchSpec(16, 400, 3, 8, 256, 5, 24, 48, 1, 3, 0);
+    BatchSpec spec = new BatchSpec(16, 400, 3, 8, 256, 5, 24, 48, 1, 3, 0, List.of());
     long steps = Feed.steps(samples, tokenizer, spec, DataSpec.PLAIN, 9, 1);
     List<StepBatch> stream = collect(run(9, steps + 1, spec));
     assertThat(stream.stream().filter(step -> step.header().epoch() == 0)).hasSize((int) steps);
@@ -137,7 +137,7 @@ class FeedTest {
 
   @Test
   void shouldKeepMicroBatchesToTheirRows() throws Exception {
-    BatchSpec spec = new BatchSpec(64, 0, 3, 8, 4096, 5, 24, 48, 1, 1, 5);
+    BatchSpec spec = new BatchSpec(64, 0, 3, 8, 4096, 5, 24, 48, 1, 1, 5, List.of());
     List<int[]> microBatches =
         collect(run(9, 2, spec)).stream()
             .flatMap(step -> step.slots().stream())

@@ -70,7 +70,7 @@ class MicroBatchCutTest {
       @ForAll @Size(min = 1, max = 200) List<@IntRange(min = 1, max = 100) Integer> lengths,
       @ForAll @IntRange(min = 1, max = 40) int mostRows) {
     int[] tokens = lengths.stream().mapToInt(length -> length).toArray();
-    int[][] cut = MicroBatchCut.cut(tokens, 4096, mostRows, 1);
+    int[][] cut = MicroBatchCut.cut(tokens, rows(mostRows));
     assertThat(List.of(cut)).allMatch(rows -> rows.length <= mostRows);
     assertThat(Arrays.stream(cut).flatMapToInt(Arrays::stream).sorted().toArray())
         .isEqualTo(IntStream.range(0, tokens.length).toArray());
@@ -96,6 +96,10 @@ class MicroBatchCutTest {
       assertThat(rows.length == 1 || rows.length * longest <= (longest < from ? 600 : most))
           .isTrue();
     }
+  }
+
+  private static BatchSpec rows(int most) {
+    return new BatchSpec(8, 0, 1, 8, 4096, 1, 64, 64, 1, 1, most, List.of());
   }
 
   private static BatchSpec spec(int budget, int padMultiple) {

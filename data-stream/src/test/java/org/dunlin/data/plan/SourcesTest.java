@@ -55,7 +55,7 @@ class SourcesTest {
       @ForAll @IntRange(min = 1, max = 6) int sortWindow,
       @ForAll @IntRange(min = 1, max = 5) int pools) {
     Sources sources = sources(count, new Random(seed));
-    BatchSpec spec = new BatchSpec(8, 0, 2, 8, 4096, sortWindow, 64, 64, 1, pools, 0);
+    BatchSpec spec = new BatchSpec(8, 0, 2, 8, 4096, sortWindow, 64, 64, 1, pools, 0, List.of());
     List<List<int[]>> steps = steps(new EpochPlan(seed, epoch, sources, spec));
     assertThat((long) steps.size()).isEqualTo(sources.steps(pools));
     int[] used = steps.stream().flatMap(List::stream).flatMapToInt(Arrays::stream).toArray();

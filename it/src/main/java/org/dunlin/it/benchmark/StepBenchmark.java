@@ -7,6 +7,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.ComputeSpec.Precision;
+import org.dunlin.protocol.run.DataSpec;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
@@ -46,6 +50,9 @@ final class StepBenchmark implements Callable<Integer> {
   @Option(names = "--passage-tokens", description = "Length of every passage.")
   private int passageTokens = 128;
 
+  @Option(names = "--precision", description = "FP32, or BF16: the peer's is autocast.")
+  private Precision precision = Precision.FP32;
+
   @Option(names = "--rounds", description = "Steps of each side that are timed.")
   private int rounds = 9;
 
@@ -62,6 +69,7 @@ final class StepBenchmark implements Callable<Integer> {
     arguments.addAll(List.of("--threads", "" + threads, "--warmup", "" + warmup));
     arguments.addAll(List.of("--queries", "" + queries, "--query-tokens", "" + queryTokens));
     arguments.addAll(List.of("--passage-tokens", "" + passageTokens));
+    arguments.addAll(List.of("--precision", precision.name().toLowerCase(Locale.ROOT)));
     double[] peerMs = new double[rounds];
     List<Side> sides = new ArrayList<>();
     try (Peer peer = new Peer(python, arguments)) {
@@ -94,11 +102,14 @@ final class StepBenchmark implements Callable<Integer> {
             1,
             1_000_000,
             size.encoder(),
+            HeadSpec.DENSE,
             "",
             "",
+            DataSpec.PLAIN,
             batch,
             LossSpec.contrastive(LossSpec.Pooling.CLS, true, 0.02, false),
-            new OptimizerSpec(1e-5, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1));
+            new OptimizerSpec(1e-5, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1),
+            new ComputeSpec(precision, false));
     StepCompute device = new StepCompute(spec, threads);
     BenchModel.fill(device);
     int[] queryLengths = new int[queries];
@@ -121,8 +132,8 @@ final class StepBenchmark implements Callable<Integer> {
 
   private void print(List<Side> sides, double[] peerMs) {
     System.out.printf(
-        "%s, %d threads, %d pairs of %d + %d tokens, fp32, %d alternating steps%n",
-        size, threads, queries, queryTokens, passageTokens, rounds);
+        "%s, %d threads, %d pairs of %d + %d tokens, %s, %d alternating steps%n",
+        size, threads, queries, queryTokens, passageTokens, precision, rounds);
     System.out.printf(
         "%-22s %26s %34s%n", "", "ms/step median (min-max)", "PyTorch's time / this (min-max)");
     for (Side side : sides) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -69,9 +70,51 @@ class SameBitsTest {
     return sums;
   }
 
+  /** With attention's dropout too; that fp32 gives other bits shows that the factors were low. */
+  @Test
+  void shouldGiveTheSameWeightsForAnyNumberOfProcessesInLowPrecision() throws Exception {
+    Map<String, Object> exact =
+        Map.of("model.unified", true, "model.attention-dropout", 0.1, "precision", "fp32");
+    for (String precision : List.of("bf16", "fp16")) {
+      Map<String, Object> keys = new HashMap<>(exact);
+      keys.put("precision", precision);
+      String alone = train(precision + "-local", 0, keys);
+      assertThat(train(precision + "-two", 2, keys)).isEqualTo(alone);
+      keys.put("gradient-checkpointing", true);
+      assertThat(train(precision + "-saved", 2, keys)).isEqualTo(alone);
+      assertThat(train(precision + "-exact", 0, exact)).isNotEqualTo(alone);
+    }
+  }
+
+  /** The first update throws the weights far away, where every loss is NaN. */
+  @Test
+  void shouldStopAfterFiveStepsThatAreNotFiniteAndSaveTheModel() throws Exception {
+    for (int workers : new int[] {0, 1}) {
+      Path run = folder.resolve("broken-" + workers);
+      Settings settings =
+          Golden.settings(run, 50, workers)
+              .with(Map.of("optimizer.learning-rate", 1e30, "optimizer.warmup-ratio", 0));
+      Outcome outcome = run(settings, StopRequest.byHand());
+      assertThat(outcome.exitCode()).isEqualTo(1);
+      assertThat(outcome.sentence())
+          .startsWith(
+              "step 5: the loss is NaN; steps in a row that are not finite: 5 (expected: fewer than train.max-non-finite-steps); lower optimizer.learning-rate or mend the data; the batch's samples: ")
+          .containsPattern("samples: (\\d+, ){15}\\d+; the model after 6 steps is in ");
+      assertThat(run.resolve("model-after-6-steps/model.safetensors")).exists();
+      List<String> lines = Files.readAllLines(run.resolve("metrics.jsonl"));
+      assertThat(lines).hasSize(6);
+      assertThat(lines.get(0)).contains("\"applied\":true");
+      assertThat(lines.subList(1, 6)).allMatch(line -> line.contains("\"loss\":\"NaN\""));
+    }
+  }
+
   private String train(String name, int workers) throws Exception {
+    return train(name, workers, Map.of());
+  }
+
+  private String train(String name, int workers, Map<String, Object> keys) throws Exception {
     Path run = folder.resolve(name);
-    Outcome outcome = run(Golden.settings(run, STEPS, workers), StopRequest.byHand());
+    Outcome outcome = run(Golden.settings(run, STEPS, workers).with(keys), StopRequest.byHand());
     assertThat(outcome).isInstanceOf(Outcome.Finished.class);
     assertThat(Files.readAllLines(run.resolve("metrics.jsonl"))).hasSize((int) STEPS);
     assertThat(run.resolve("processes.json")).content().doesNotContain("pid");

@@ -69,6 +69,7 @@ class WrongVersionTest {
         "127.0.0.1",
         1000,
         1,
+        0,
         1000,
         Source.empty(),
         Source::empty,

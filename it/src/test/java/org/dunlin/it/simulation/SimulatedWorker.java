@@ -5,6 +5,7 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.member.MemberEffect;
 import org.dunlin.worker.member.MemberEvent;
 import org.dunlin.worker.member.MemberProtocol;
@@ -119,7 +120,13 @@ final class SimulatedWorker {
     on(
         new MemberEvent.Computed(
             compute.generation(),
-            new StepResult(compute.header().step(), prepared, true, 1, new double[0])));
+            new StepResult(
+                compute.header().step(),
+                prepared,
+                true,
+                1,
+                new Scalars(applied + 1, 1, 0),
+                new double[0])));
   }
 
   private void apply(long step) {

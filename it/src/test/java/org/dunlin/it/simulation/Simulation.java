@@ -84,7 +84,7 @@ final class Simulation {
     this.random = new SplittableRandom(seed);
     this.storm = storm;
     this.shape = shape;
-    this.protocol = new StepProtocol(TERM, shape.steps(), shape.slots(), shape.workers());
+    this.protocol = new StepProtocol(TERM, shape.steps(), shape.slots(), shape.workers(), 0);
     this.invariants = new Invariants(shape.slots());
     this.kills = storm.kills();
     this.cuts = storm.cuts();

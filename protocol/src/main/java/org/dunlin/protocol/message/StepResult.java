@@ -1,14 +1,23 @@
 package org.dunlin.protocol.message;
 
+import org.dunlin.protocol.run.Scalars;
+
 /**
  * What a member knows of a step once its gradient is reduced. All members know the same, bit for
  * bit, but for the loss, of which each knows its own slots' share.
  *
  * @param step from 0
  * @param checksum over the reduced gradient and the scalars below
- * @param applied false if the gradient was not finite: the step is then skipped
+ * @param applied false if the gradient was not finite: the step is then skipped, and the checksum
+ *     covers that fact and the scalars, because bytes of NaNs are never compared
  * @param gradientNorm of the whole gradient before clipping, L2
+ * @param scalars as they are once the step is committed
  * @param slotLosses {@code [own slots]}: each slot's share of the mean over the global batch
  */
 public record StepResult(
-    long step, long checksum, boolean applied, double gradientNorm, double[] slotLosses) {}
+    long step,
+    long checksum,
+    boolean applied,
+    double gradientNorm,
+    Scalars scalars,
+    double[] slotLosses) {}

@@ -32,6 +32,7 @@ import org.dunlin.protocol.message.ToWorker.Commit;
 import org.dunlin.protocol.message.ToWorker.Export;
 import org.dunlin.protocol.message.ToWorker.Leave;
 import org.dunlin.protocol.message.ToWorker.Welcome;
+import org.dunlin.protocol.run.Scalars;
 
 /** Every message to Protobuf and back; references go through {@link References}. */
 final class MessageCodec {
@@ -120,6 +121,7 @@ final class MessageCodec {
               .setChecksum(m.result().checksum())
               .setApplied(m.result().applied())
               .setGradientNorm(m.result().gradientNorm())
+              .setScalars(write(m.result().scalars()))
               .addAllSlotLosses(DoubleStream.of(m.result().slotLosses()).boxed().toList())
               .build();
       case MemoryShort m ->
@@ -263,7 +265,25 @@ final class MessageCodec {
         read(m.getWorker()),
         new Term(m.getTerm()),
         new Generation(m.getGeneration()),
-        new StepResult(m.getStep(), m.getChecksum(), m.getApplied(), m.getGradientNorm(), losses));
+        new StepResult(
+            m.getStep(),
+            m.getChecksum(),
+            m.getApplied(),
+            m.getGradientNorm(),
+            read(m.getScalars()),
+            losses));
+  }
+
+  private static ScalarsWire write(Scalars scalars) {
+    return ScalarsWire.newBuilder()
+        .setUpdates(scalars.updates())
+        .setLossScale(scalars.lossScale())
+        .setGoodSteps(scalars.goodSteps())
+        .build();
+  }
+
+  private static Scalars read(ScalarsWire m) {
+    return new Scalars(m.getUpdates(), m.getLossScale(), m.getGoodSteps());
   }
 
   private Assign read(AssignWire m) {

@@ -4,8 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.message.ToCoordinator.Prepared;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.DataSpec;
@@ -15,6 +20,7 @@ import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.MicroBatchLimit;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.protocol.run.Scalars;
 import org.junit.jupiter.api.Test;
 
 /** What a run and a step are comes out of the wire as it went in. */
@@ -70,6 +76,27 @@ class CodecTest {
             1, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0, 0, 1, 0, OptimizerSpec.Frozen.POSITIONS);
     RunSpec spec = run(HeadSpec.DENSE, loss, optimizer);
     assertThat(RunSpecCodec.read(RunSpecCodec.write(spec))).isEqualTo(spec);
+  }
+
+  @Test
+  void shouldKeepAResultThatIsNotFinite() throws Exception {
+    StepResult result =
+        new StepResult(
+            5,
+            -7,
+            false,
+            Double.POSITIVE_INFINITY,
+            new Scalars(3, 32768, 1999),
+            new double[] {Double.NaN, -1.5});
+    Prepared prepared = new Prepared(new WorkerId("w", 2), new Term(3), new Generation(4), result);
+    MessageCodec codec = new MessageCodec(null);
+    byte[] bytes = codec.write(prepared).toByteArray();
+    Prepared read = (Prepared) codec.read(MessageCodec.manifest(prepared), bytes);
+    assertThat(read)
+        .usingRecursiveComparison()
+        .ignoringFields("result.slotLosses")
+        .isEqualTo(prepared);
+    assertThat(read.result().slotLosses()).isEqualTo(result.slotLosses());
   }
 
   @Test

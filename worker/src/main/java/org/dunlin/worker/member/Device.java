@@ -6,6 +6,7 @@ import java.util.Map;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
 
 /**
@@ -31,7 +32,13 @@ public interface Device extends AutoCloseable {
    */
   StepResult compute(StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds);
 
-  /** Applies the reduced gradient of the step computed last. */
+  /**
+   * What of the state is no tensor, after the updates applied so far. It belongs into a checkpoint,
+   * and to whoever joins, beside the parameters and moments.
+   */
+  Scalars scalars();
+
+  /** Applies the reduced gradient of the step computed last, or skips it if it is not finite. */
   void apply(long step);
 
   @Override

@@ -48,13 +48,19 @@ final class BackwardPass {
         new GradientPool(manager, state.trainedSegments().stream().map(segments::get).toList());
   }
 
+  /**
+   * Leaves the step's gradient in {@link Reduced}.
+   *
+   * @param scale what the embeddings' gradients are multiplied with on their way, a power of two
+   */
   void run(
       ComputeThreads threads,
       NDManager step,
       StepHeader header,
       SummationTree tree,
       List<SlotWork> slots,
-      Exchange exchange) {
+      Exchange exchange,
+      double scale) {
     pool.reclaim();
     TreeFold<GradientBlock> dense = new TreeFold<>(tree, this::add);
     TreeFold<RowSet> rows = RowSet.folding(tree);
@@ -66,7 +72,7 @@ final class BackwardPass {
                 .map(
                     piece ->
                         module -> {
-                          backward(module, step, piece.slot(), piece.number());
+                          backward(module, step, piece.slot(), piece.number(), scale);
                           if (piece.number() == piece.slot().microBatches() - 1) {
                             offer(tree, piece.slot(), dense, rows);
                           }
@@ -74,13 +80,14 @@ final class BackwardPass {
                           return true;
                         }));
     reduce(header, tree, dense, rows, exchange);
+    reduced.unscale(threads, step, scale);
   }
 
-  private void backward(Module module, NDManager step, SlotWork slot, int number) {
+  private void backward(Module module, NDManager step, SlotWork slot, int number, double scale) {
     try (NDManager scope = step.newSubManager()) {
       SlotWork.Kept kept =
           slot.takeKept(number).orElseGet(() -> embedding.again(module, scope, slot, number));
-      List<NDArray> upstream = slot.upstream(scope, kept.micro());
+      List<NDArray> upstream = slot.upstream(scope, kept.micro(), scale);
       NDList found =
           memory.byLayers()
               ? encoder.gradientsByLayers(module, scope, kept.micro(), kept.encoded(), upstream)

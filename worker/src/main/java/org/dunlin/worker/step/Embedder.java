@@ -80,29 +80,6 @@ public final class Embedder implements AutoCloseable {
    * @return {@code [texts][hidden]}
    */
   public float[][] embed(int[][] texts, IntConsumer progress) {
-<<<<<<< HEAD
-    for (int t = 0; t < texts.length; t++) {
-      if (texts[t].length < 1 || texts[t].length > spec.maxTokens()) {
-        throw new IllegalArgumentException(
-            "text %d: %d tokens (expected: 1 to %d)"
-                .formatted(t, texts[t].length, spec.maxTokens()));
-      }
-    }
-    int[] lengths = Arrays.stream(texts).mapToInt(text -> text.length).toArray();
-    int most = Math.max(MICRO_BATCH_TOKENS, spec.maxTokens());
-    float[][] embeddings = new float[texts.length][];
-    AtomicInteger done = new AtomicInteger();
-    List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
-    for (int[] rows : MicroBatchCut.cut(lengths, most)) {
-      work.add(
-          module -> {
-            embed(module, texts, rows, embeddings);
-            progress.accept(done.addAndGet(rows.length));
-            return true;
-          });
-    }
-    threads.run(work);
-=======
     float[][] dense = new float[texts.length][];
     inference.run(
         texts,
@@ -138,7 +115,6 @@ public final class Embedder implements AutoCloseable {
                         vectors(out.get(2), batch, r, texts[row].length - 1));
           }
         });
->>>>>>> inference
     return embeddings;
   }
 

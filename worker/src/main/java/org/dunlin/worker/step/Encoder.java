@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.List;
+import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
@@ -13,6 +14,7 @@ import org.dunlin.worker.engine.Module;
 /** The encoder's scripts with their fixed arguments. Thread-safe: modules are the callers'. */
 final class Encoder {
   private final EncoderSpec spec;
+  private final Precision precision;
   private final int outputs;
   private final NDArray config;
   private final NDArray epsilon;
@@ -33,8 +35,20 @@ final class Encoder {
     }
   }
 
+  /** With float32 factors. */
   Encoder(NDManager manager, EncoderSpec spec, HeadSpec heads, LossSpec loss, State state) {
+    this(manager, spec, heads, loss, Precision.FP32, state);
+  }
+
+  Encoder(
+      NDManager manager,
+      EncoderSpec spec,
+      HeadSpec heads,
+      LossSpec loss,
+      Precision precision,
+      State state) {
     this.spec = spec;
+    this.precision = precision;
     this.state = state;
     this.outputs = heads.unified() ? 3 : 1;
     List<Long> numbers = new ArrayList<>();
@@ -56,6 +70,12 @@ final class Encoder {
           case POSITIONS -> 1L;
           case ENCODER -> 2L;
         });
+    numbers.add(
+        switch (precision) {
+          case FP32 -> 6L;
+          case BF16 -> 15L;
+          case FP16 -> 5L;
+        });
     loss.matryoshkaDims().forEach(width -> numbers.add((long) width));
     this.config = manager.create(numbers.stream().mapToLong(Long::longValue).toArray());
     this.epsilon = manager.create(new double[] {spec.layerNormEpsilon()});
@@ -73,7 +93,13 @@ final class Encoder {
     if (spec.attentionDropout() > 0) {
       floats += 4L * tokens * batch.tokens() * spec.heads() * spec.layers();
     }
-    return floats * Float.BYTES;
+    return floats * Float.BYTES + castBytes();
+  }
+
+  // A graph holds the layers' weights in the factors' type, 2 bytes each, for its way back.
+  private long castBytes() {
+    long weights = 4L * spec.hidden() * spec.hidden() + 2L * spec.hidden() * spec.feedForward();
+    return precision == Precision.FP32 ? 0 : 2L * spec.layers() * weights;
   }
 
   /** What {@link #encodeByLayers} keeps, in bytes. */

@@ -77,7 +77,7 @@ final class Inference implements AutoCloseable {
     int most = Math.max(MICRO_BATCH_TOKENS, spec.maxTokens());
     AtomicInteger done = new AtomicInteger();
     List<ComputeThreads.Work<Boolean>> all = new ArrayList<>();
-    for (int[] rows : MicroBatchCut.cut(lengths, most, 0, 1)) {
+    for (int[] rows : MicroBatchCut.cut(lengths, most)) {
       all.add(
           module -> {
             int[][] own = Arrays.stream(rows).mapToObj(row -> texts[row]).toArray(int[][]::new);

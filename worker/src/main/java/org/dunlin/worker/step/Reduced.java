@@ -7,6 +7,7 @@ import java.nio.FloatBuffer;
 import java.util.List;
 import java.util.zip.CRC32C;
 import org.dunlin.data.state.Segment;
+import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.RowSet;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.engine.ComputeThreads;
@@ -64,6 +65,35 @@ final class Reduced {
     }
   }
 
+  /** Divides the whole gradient by a power of two. */
+  void unscale(ComputeThreads threads, NDManager manager, double scale) {
+    if (scale == 1) {
+      return;
+    }
+    for (int row : rows) {
+      FloatBuffer values = row(row);
+      for (int i = 0; i < width; i++) {
+        values.put(i, (float) (values.get(i) / scale));
+      }
+    }
+    threads.run(
+        List.<ComputeThreads.Work<Boolean>>of(
+            module -> {
+              try (NDManager scope = manager.newSubManager()) {
+                NDArray divisor = scope.create(new double[] {scale});
+                module.run("divide", scope, withDense(divisor));
+                return true;
+              }
+            }));
+  }
+
+  private NDArray[] withDense(NDArray first) {
+    NDArray[] arguments = new NDArray[1 + dense.size()];
+    arguments[0] = first;
+    System.arraycopy(dense.arrays(), 0, arguments, 1, dense.size());
+    return arguments;
+  }
+
   private FloatBuffer row(int row) {
     return wordBlock.floats((long) row * width, width);
   }
@@ -95,21 +125,30 @@ final class Reduced {
 
   private double[] segmentNorms(Module module, NDManager manager) {
     try (NDManager scope = manager.newSubManager()) {
-      NDArray[] arguments = new NDArray[1 + dense.size()];
-      arguments[0] = scope.create(1L);
-      System.arraycopy(dense.arrays(), 0, arguments, 1, dense.size());
-      return module.run("norms", scope, arguments).get(0).toDoubleArray();
+      return module.run("norms", scope, withDense(scope.create(1L))).get(0).toDoubleArray();
     }
   }
 
-  /** CRC32C of the gradient's bytes, in the same order, and of a scalar. */
-  long checksum(double scalar) {
+  /**
+   * CRC32C of the gradient's bytes, in the same order, unless it is skipped, and of the scalars.
+   *
+   * @param norm of which every NaN counts as the same
+   */
+  long checksum(boolean applied, double norm, Scalars after) {
     CRC32C crc = new CRC32C();
-    for (int row : rows) {
-      crc.update(wordBlock.bytes((long) row * width, width));
+    if (applied) {
+      for (int row : rows) {
+        crc.update(wordBlock.bytes((long) row * width, width));
+      }
+      crc.update(dense.bytes());
     }
-    crc.update(dense.bytes());
-    crc.update(ByteBuffer.allocate(Double.BYTES).putLong(Double.doubleToLongBits(scalar)).flip());
+    crc.update(
+        ByteBuffer.allocate(4 * Long.BYTES)
+            .putLong(Double.doubleToLongBits(norm))
+            .putLong(after.updates())
+            .putLong(Double.doubleToLongBits(after.lossScale()))
+            .putLong(after.goodSteps())
+            .flip());
     return crc.getValue();
   }
 }

@@ -109,8 +109,12 @@ final class SlotWork {
     return upstream.from(batch.queries(), batch.tokenIds().length);
   }
 
-  /** The upstream gradients of a micro-batch, shaped as what it gave. */
-  List<NDArray> upstream(NDManager manager, MicroBatch micro) {
+  /**
+   * The upstream gradients of a micro-batch, shaped as what it gave.
+   *
+   * @param scale what they are multiplied with
+   */
+  List<NDArray> upstream(NDManager manager, MicroBatch micro, double scale) {
     Places places = upstream.places();
     int n = micro.rows().length;
     int width = places.denseWidth();
@@ -119,7 +123,7 @@ final class SlotWork {
       dense.put(r * width, upstream.dense(), places.dense(micro.rows()[r]), width);
     }
     List<NDArray> shaped = new ArrayList<>();
-    shaped.add(manager.create(dense, new Shape(n, width)));
+    shaped.add(manager.create(scaled(dense, scale), new Shape(n, width)));
     if (places.unified()) {
       int wide = places.vectorWidth();
       FloatBuffer weights = FloatBuffer.allocate(n * micro.tokens());
@@ -134,10 +138,17 @@ final class SlotWork {
             places.vectorFloat(row),
             places.vectors(row) * wide);
       }
-      shaped.add(manager.create(weights, new Shape(n, micro.tokens())));
-      shaped.add(manager.create(vectors, new Shape(n, micro.tokens() - 1, wide)));
+      shaped.add(manager.create(scaled(weights, scale), new Shape(n, micro.tokens())));
+      shaped.add(manager.create(scaled(vectors, scale), new Shape(n, micro.tokens() - 1, wide)));
     }
     return shaped;
+  }
+
+  private static FloatBuffer scaled(FloatBuffer values, double scale) {
+    for (int i = 0; scale != 1 && i < values.capacity(); i++) {
+      values.put(i, (float) (values.get(i) * scale));
+    }
+    return values;
   }
 
   Turns turns() {

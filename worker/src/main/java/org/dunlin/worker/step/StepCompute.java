@@ -13,6 +13,7 @@ import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
 import org.dunlin.worker.collective.SummationTree;
 import org.dunlin.worker.engine.ComputeThreads;
@@ -36,9 +37,8 @@ public final class StepCompute implements Device {
   private final BackwardPass backward;
   private final AdamW optimizer;
   private final Reduced reduced;
-  private long updates;
-  private double norm;
-  private boolean finite;
+  private Scalars scalars;
+  private StepResult computed;
 
   /**
    * @param computeThreads at least 1; bits do not depend on it
@@ -59,7 +59,10 @@ public final class StepCompute implements Device {
     this.spec = spec;
     this.threads = new ComputeThreads(computeThreads);
     this.state = new State(spec.encoder(), spec.heads(), spec.optimizer().frozen());
-    Encoder encoder = new Encoder(manager, spec.encoder(), spec.heads(), spec.loss(), state);
+    this.scalars = Scalars.first(spec.compute().precision());
+    Encoder encoder =
+        new Encoder(
+            manager, spec.encoder(), spec.heads(), spec.loss(), spec.compute().precision(), state);
     this.reduced = new Reduced(manager, state);
     this.embedding = new EmbeddingPass(spec, encoder, memory);
     this.loss = new LossPass(new PassageGather(spec), new SlotLoss(manager, spec, watch));
@@ -97,11 +100,15 @@ public final class StepCompute implements Device {
       embedding.run(threads, step, slots); // each row's embeddings
       double[] losses =
           loss.run(threads, step, header, tree, slots, exchange, slotBounds); // and gradients
-      backward.run(threads, step, header, tree, slots, exchange); // parameters' gradients
+      double scale = scalars.lossScale();
+      backward.run(threads, step, header, tree, slots, exchange, scale); // parameters' gradients
 
-      norm = reduced.norm(threads, step);
-      finite = Double.isFinite(norm);
-      return new StepResult(header.step(), reduced.checksum(norm), finite, norm, losses);
+      double norm = reduced.norm(threads, step);
+      boolean applied = Double.isFinite(norm);
+      Scalars after = scalars.after(spec.compute().precision(), applied);
+      long checksum = reduced.checksum(applied, norm, after);
+      computed = new StepResult(header.step(), checksum, applied, norm, after, losses);
+      return computed;
     } finally {
       threads.untilDone();
     }
@@ -122,14 +129,20 @@ public final class StepCompute implements Device {
 
   @Override
   public void apply(long step) {
-    if (!finite) {
+    long update = scalars.updates();
+    scalars = computed.scalars();
+    if (!computed.applied()) {
       return;
     }
-    updates++;
     double most = spec.optimizer().maxGradientNorm();
-    double clip = most > 0 ? Math.min(1, most / (norm + 1e-6)) : 1;
-    double rate = spec.optimizer().rateAt(step, spec.steps());
-    optimizer.update(threads, reduced.gradients(), rate, updates, clip);
+    double clip = most > 0 ? Math.min(1, most / (computed.gradientNorm() + 1e-6)) : 1;
+    double rate = spec.optimizer().rateAt(update, spec.steps());
+    optimizer.update(threads, reduced.gradients(), rate, update + 1, clip);
+  }
+
+  @Override
+  public Scalars scalars() {
+    return scalars;
   }
 
   /**

@@ -12,6 +12,7 @@ import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
 import org.junit.jupiter.api.Test;
 
@@ -77,6 +78,11 @@ class StateChunksTest {
     @Override
     public StepResult compute(
         StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
+      throw new AssertionError("only its state is looked at");
+    }
+
+    @Override
+    public Scalars scalars() {
       throw new AssertionError("only its state is looked at");
     }
 

@@ -413,7 +413,7 @@ class HandComputedTest {
       List<float[]> sparseRows = new ArrayList<>();
       for (int m = 0; m < 2; m++) {
         int number = m;
-        List<NDArray> upstream = slot.upstream(manager, micros.get(m));
+        List<NDArray> upstream = slot.upstream(manager, micros.get(m), 1);
         NDList found =
             on(
                 threads,

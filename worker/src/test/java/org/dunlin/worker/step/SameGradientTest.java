@@ -273,6 +273,11 @@ class SameGradientTest {
     }
 
     @Override
+    public boolean isClosed() {
+      return inner.isClosed();
+    }
+
+    @Override
     public void close() {
       inner.close();
     }

@@ -119,11 +119,38 @@ final class SmallRun {
                 POSITIONS,
                 1,
                 firstQueryOfPool.length - 1,
-                0),
+                0,
+                List.of()),
             loss,
             new OptimizerSpec(
                 1e-3, OptimizerSpec.Schedule.CONSTANT, 0, 0.01, 0.9, 0.999, 1e-8, 1, frozen),
             ComputeSpec.PLAIN);
+  }
+
+  private SmallRun(SmallRun run, RunSpec spec) {
+    this.spec = spec;
+    this.queries = run.queries;
+    this.groupSize = run.groupSize;
+    this.firstQueryOfPool = run.firstQueryOfPool;
+  }
+
+  /** The same run, computed otherwise. */
+  SmallRun with(HeadSpec heads, double temperature, ComputeSpec compute) {
+    RunSpec changed =
+        new RunSpec(
+            spec.name(),
+            spec.seed(),
+            spec.steps(),
+            spec.encoder(),
+            heads,
+            spec.weightsSha256(),
+            spec.dataSha256(),
+            spec.data(),
+            spec.batch(),
+            LossSpec.contrastive(LossSpec.Pooling.MEAN, true, temperature, false),
+            spec.optimizer(),
+            compute);
+    return new SmallRun(this, changed);
   }
 
   /** A device with this run's first parameters. */

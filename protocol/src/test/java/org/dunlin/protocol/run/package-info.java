@@ -1,0 +1,2 @@
+/** What a run's numbers must be. */
+package org.dunlin.protocol.run;
