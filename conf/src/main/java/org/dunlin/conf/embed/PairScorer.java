@@ -10,6 +10,7 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -155,8 +156,10 @@ public final class PairScorer {
       if (!batch.isEmpty()) {
         write(score.apply(batch), scores);
       }
+    } catch (NoSuchFileException e) {
+      throw Refusal.usage(name + ": no such file (expected: JSONL, a pair a row)");
     } catch (IOException e) {
-      throw Refusal.usage(name + ": cannot be read: " + e.getMessage());
+      throw Refusal.run(name + ": cannot be read: " + e.getMessage(), e);
     }
   }
 

@@ -114,7 +114,7 @@ class PairScorerTest {
             false,
             OptionalInt.empty(),
             OptionalInt.empty());
-    assertRefused(absent, "", missing + ": cannot be read");
+    assertRefused(absent, "", missing + ": no such file");
   }
 
   @Test
