@@ -1,5 +1,6 @@
 package org.dunlin.worker.collective;
 
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.List;
 
@@ -36,7 +37,8 @@ public interface Exchange extends AutoCloseable {
           return kind;
         }
       }
-      throw new IllegalStateException("kind of transfer: " + code + " (expected: 1 to 4)");
+      throw new IllegalStateException(
+          "kind of transfer: " + code + " (expected: 1 to " + values().length + ")");
     }
   }
 
@@ -53,6 +55,14 @@ public interface Exchange extends AutoCloseable {
    *     1]}; the own part is filled on entry, all of it on return
    */
   void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds);
+
+  /**
+   * As the other, for bytes that mean nothing here.
+   *
+   * @param whole from position 0
+   * @param bounds in bytes
+   */
+  void allGather(long step, Kind kind, ByteBuffer whole, int[] bounds);
 
   /**
    * Sums everyone's partials in the fixed tree and gives each member its part of the sum.

@@ -11,6 +11,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.Endpoint;
@@ -19,8 +20,8 @@ import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
+import org.dunlin.worker.collective.DataPlane;
 import org.dunlin.worker.collective.Exchange;
-import org.dunlin.worker.collective.Mesh;
 
 /**
  * The one thread that may wait: for the device, and for the other members. It owns both.
@@ -32,7 +33,7 @@ final class StepThread implements AutoCloseable {
   // Load, meet, one step and its update at most are ever queued.
   private static final int QUEUE = 8;
   private final WorkerSetup setup;
-  private final Mesh.Listener listener;
+  private final DataPlane plane;
   private final ThreadPoolExecutor thread;
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
   private volatile Device device;
@@ -41,7 +42,7 @@ final class StepThread implements AutoCloseable {
 
   StepThread(WorkerSetup setup) {
     this.setup = setup;
-    this.listener = Mesh.listen(setup.host());
+    this.plane = DataPlane.listen(setup.host());
     this.thread =
         new ThreadPoolExecutor(
             1,
@@ -65,7 +66,7 @@ final class StepThread implements AutoCloseable {
   }
 
   Endpoint endpoint() {
-    return listener.endpoint();
+    return plane.endpoint();
   }
 
   <T> CompletableFuture<T> submit(Callable<T> work) {
@@ -90,7 +91,7 @@ final class StepThread implements AutoCloseable {
     return true;
   }
 
-  boolean meet(Generation generation, List<Seat> roster) {
+  boolean meet(Term term, Generation generation, List<Seat> roster) {
     slotBounds = new int[roster.size() + 1];
     int own = -1;
     for (int m = 0; m < roster.size(); m++) {
@@ -98,7 +99,7 @@ final class StepThread implements AutoCloseable {
       slotBounds[m + 1] = seat.firstSlot() + seat.slots();
       own = seat.worker().equals(setup.worker()) ? m : own;
     }
-    exchange = roster.size() == 1 ? new Alone() : listener.connect(roster, generation, own);
+    exchange = roster.size() == 1 ? new Alone() : plane.connect(roster, term, generation, own);
     return true;
   }
 
@@ -122,7 +123,7 @@ final class StepThread implements AutoCloseable {
     if (open != null) {
       open.close();
     }
-    listener.close();
+    plane.close();
     thread.execute(this::closeOwned);
     thread.shutdown();
   }

@@ -23,6 +23,7 @@ import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.stream.javadsl.StreamRefs;
 import org.apache.pekko.stream.typed.javadsl.ActorSink;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
@@ -253,8 +254,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private void meet(MemberEffect.Meet meet) {
     List<Seat> members = roster;
+    Term term = state.term().orElseThrow();
     onStepThread(
-        () -> steps.meet(meet.generation(), members),
+        () -> steps.meet(term, meet.generation(), members),
         (Boolean met) -> new MemberEvent.Met(meet.generation()));
   }
 
