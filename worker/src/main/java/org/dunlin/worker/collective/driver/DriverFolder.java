@@ -1,8 +1,8 @@
 package org.dunlin.worker.collective.driver;
 
-import io.aeron.CommonContext;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -18,10 +18,8 @@ final class DriverFolder {
   // File locks are the process's: threads of it take turns here first.
   private static final ReentrantLock IN_PROCESS = new ReentrantLock();
 
-  /** A driver that is silent so long is dead; it speaks every second. */
-  private static final long SILENCE_MS = 10_000;
-
   private final Path path;
+  private FileLock running; // a lock that nobody knows any more is given back
 
   DriverFolder(Path path) {
     this.path = path;
@@ -44,9 +42,30 @@ final class DriverFolder {
     return path.resolve("dunlin-id");
   }
 
-  boolean hasDriver() {
-    return Files.exists(idFile())
-        && CommonContext.isDriverActive(path.toFile(), SILENCE_MS, message -> {});
+  /**
+   * Whether a driver runs and may be used. Its heartbeat would tell only seconds after it died; a
+   * lock that it holds goes with it.
+   */
+  boolean hasDriver() throws IOException {
+    if (!Files.exists(idFile())) {
+      return false;
+    }
+    IN_PROCESS.lock();
+    try (FileChannel channel = open("running")) {
+      return channel.tryLock(0, Long.MAX_VALUE, true) == null;
+    } finally {
+      IN_PROCESS.unlock();
+    }
+  }
+
+  /** Says that this process runs the driver, until it ends. */
+  void holdAsDriver() throws IOException {
+    running = open("running").lock();
+  }
+
+  /** Whether this process runs the driver. */
+  boolean isDriver() {
+    return running != null && running.isValid();
   }
 
   long id() throws IOException {
@@ -77,7 +96,7 @@ final class DriverFolder {
   /** Does something while nobody else starts, takes up or ends the driver; waits for that. */
   <T> T whileLocked(Work<T> work) throws IOException {
     IN_PROCESS.lock();
-    try (FileChannel channel = open()) {
+    try (FileChannel channel = open("lock")) {
       channel.lock();
       return work.get();
     } finally {
@@ -90,14 +109,15 @@ final class DriverFolder {
     if (!IN_PROCESS.tryLock()) {
       return false;
     }
-    try (FileChannel channel = open()) {
+    try (FileChannel channel = open("lock")) {
       return channel.tryLock() != null && work.get();
     } finally {
       IN_PROCESS.unlock();
     }
   }
 
-  private FileChannel open() throws IOException {
-    return FileChannel.open(beside("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+  private FileChannel open(String kind) throws IOException {
+    return FileChannel.open(
+        beside(kind), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
   }
 }

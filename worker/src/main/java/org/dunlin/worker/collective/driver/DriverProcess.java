@@ -26,14 +26,17 @@ public final class DriverProcess {
    */
   public static void main(String[] arguments) throws IOException, InterruptedException {
     DriverFolder folder = new DriverFolder(Path.of(arguments[0]));
+    folder.holdAsDriver();
     MediaDriver driver = MediaDriver.launch(DriverSettings.in(folder.path()));
     folder.writeId();
     CountersReader counters = driver.context().countersManager();
     long usedMs = now();
-    // Who holds the lock is about to use this driver.
-    while (now() - usedMs <= IDLE_MS || !folder.ifFree(() -> ended(driver, counters))) {
+    boolean hasEnded = false;
+    while (folder.isDriver() && !hasEnded) {
       Thread.sleep(LOOK_MS);
       usedMs = clients(counters) > 0 ? now() : usedMs;
+      // Who holds the lock is about to use this driver.
+      hasEnded = now() - usedMs > IDLE_MS && folder.ifFree(() -> ended(driver, counters));
     }
   }
 
