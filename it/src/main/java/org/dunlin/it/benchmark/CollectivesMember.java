@@ -65,7 +65,7 @@ public final class CollectivesMember {
     try (DataPlane plane = DataPlane.listen(HOST)) {
       System.out.println(plane.endpoint().port());
       List<Seat> roster = new ArrayList<>();
-      for (String port : lines.readLine().split(" ")) {
+      for (String port : lines.readLine().split(" ", -1)) {
         WorkerId worker = new WorkerId("w" + roster.size(), 1);
         roster.add(new Seat(worker, new Endpoint(HOST, Integer.parseInt(port)), 0, 0));
       }
@@ -73,7 +73,7 @@ public final class CollectivesMember {
         CollectivesMember one = new CollectivesMember(exchange);
         System.out.println("ready");
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-          String[] words = line.split(" ");
+          String[] words = line.split(" ", -1);
           System.out.println(one.time(words[0], Integer.parseInt(words[1])));
         }
       }
@@ -104,7 +104,6 @@ public final class CollectivesMember {
   }
 
   private void allReduce(int count) {
-    int members = exchange.members();
     List<Partial<FloatBuffer>> partials = List.of(new Partial<>(tree.leaf(exchange.member()), own));
     int[] bounds = bounds(count, 16);
     exchange.reduceScatter(step, Kind.GRADIENTS, tree, partials, bounds, whole);
@@ -130,8 +129,8 @@ public final class CollectivesMember {
     return bounds;
   }
 
-  /** The class path's and JVM's command for member {@code number}. */
-  static List<String> command(int number) {
+  /** What starts member {@code number} as a process. */
+  public static List<String> command(int number) {
     List<String> command = new ArrayList<>();
     Collections.addAll(
         command,

@@ -93,8 +93,33 @@ class CollectivesTest {
   @ParameterizedTest
   @ValueSource(ints = {2, 4})
   void sumsAsManyFloatsAsASmallModelHas(int members) throws Exception {
+    int size = 22_000_000;
+    float[][] slots = new float[members][];
+    for (int m = 0; m < members; m++) {
+      slots[m] = Floats.some(new Random(m), size);
+    }
+    float[] expected = new float[size];
+    for (int i = 0; i < size; i++) {
+      float left = slots[0][i] + slots[1][i];
+      expected[i] = members == 2 ? left : left + (slots[2][i] + slots[3][i]);
+    }
+    SummationTree tree = new SummationTree(members, new BitSet());
+    int[] bounds = new Deal(members, 5).bounds(members, size);
     try (Members together = Members.connected(members)) {
-      reducesLikeAlone(together, 22_000_000, members);
+      List<FloatBuffer> sums =
+          together.all(
+              m -> {
+                FloatBuffer sum = Floats.buffer(size, false);
+                List<Partial<FloatBuffer>> own =
+                    List.of(new Partial<>(tree.leaf(m), Floats.copy(slots[m], false)));
+                together.exchange(m).reduceScatter(1, Kind.GRADIENTS, tree, own, bounds, sum);
+                together.exchange(m).allGather(1, Kind.GRADIENTS, sum, bounds);
+                return sum;
+              });
+      for (FloatBuffer sum : sums) {
+        assertThat(Arrays.equals(Floats.bits(sum), Floats.bits(FloatBuffer.wrap(expected))))
+            .isTrue();
+      }
     }
   }
 
