@@ -8,7 +8,7 @@ import picocli.CommandLine.Command;
     name = "dunlin benchmark",
     description = "Measures Dunlin beside a peer, alternating in one run.",
     mixinStandardHelpOptions = true,
-    subcommands = StepBenchmark.class)
+    subcommands = {StepBenchmark.class, CollectivesBenchmark.class})
 public final class Benchmark {
   private Benchmark() {}
 

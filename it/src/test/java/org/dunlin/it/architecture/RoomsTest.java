@@ -85,8 +85,7 @@ class RoomsTest {
           .resideOutsideOfPackage("org.dunlin.worker.collective..")
           .should()
           .dependOnClassesThat()
-          .resideInAPackage("io.aeron..")
-          .allowEmptyShould(true);
+          .resideInAPackage("io.aeron..");
 
   private static final Set<String> PURE =
       Set.of(
@@ -96,6 +95,7 @@ class RoomsTest {
           "org.dunlin.data.plan.",
           "org.dunlin.data.state.",
           "org.dunlin.protocol.run.",
+          "org.dunlin.protocol.frame.",
           "org.dunlin.protocol.batch.");
 
   @ArchTest

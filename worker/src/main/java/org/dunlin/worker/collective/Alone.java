@@ -1,5 +1,6 @@
 package org.dunlin.worker.collective;
 
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.List;
 
@@ -19,6 +20,9 @@ public final class Alone implements Exchange {
 
   @Override
   public void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds) {}
+
+  @Override
+  public void allGather(long step, Kind kind, ByteBuffer whole, int[] bounds) {}
 
   @Override
   public void reduceScatter(

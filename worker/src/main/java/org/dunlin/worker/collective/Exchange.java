@@ -1,5 +1,6 @@
 package org.dunlin.worker.collective;
 
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.List;
 
@@ -59,6 +60,14 @@ public interface Exchange extends AutoCloseable {
    *     1]}; the own part is filled on entry, all of it on return
    */
   void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds);
+
+  /**
+   * As the other, for bytes that mean nothing here.
+   *
+   * @param whole from position 0
+   * @param bounds in bytes
+   */
+  void allGather(long step, Kind kind, ByteBuffer whole, int[] bounds);
 
   /**
    * Sums everyone's partials in the fixed tree and gives each member its part of the sum.

@@ -1,58 +1,59 @@
 package org.dunlin.worker.collective;
 
-import java.io.EOFException;
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
-import java.nio.channels.SocketChannel;
-import java.util.ArrayDeque;
-import java.util.Queue;
-import java.util.function.Consumer;
+import io.aeron.ExclusivePublication;
+import io.aeron.Publication;
+import io.aeron.Subscription;
+import io.aeron.logbuffer.BufferClaim;
+import org.agrona.MutableDirectBuffer;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.frame.FrameChecksum;
+import org.dunlin.protocol.frame.FrameHeader;
+import org.dunlin.worker.collective.FrameCounts.Count;
 
 /**
- * The connection to one peer: what is still to be sent, and what is expected, in order. Never
- * blocks; one thread moves it.
- *
- * <p>Words pass through a frame's buffer of direct memory in each direction: float buffers cannot
- * be given to a socket, and a copy within the cache costs little beside the kernel's.
+ * The pair of streams between this member and one peer. Never blocks; one thread at a time moves
+ * it. Frames are written straight into the stream's memory, and read there.
  */
-final class Link {
-  /**
-   * A frame and its words.
-   *
-   * @param words fills a buffer of exactly the frame's length, or takes what is in it
-   */
-  record Piece(Frame frame, Consumer<ByteBuffer> words) {}
+final class Link implements AutoCloseable {
+  // So that sending and receiving take turns while both can go on.
+  private static final int TURN = 8;
 
   private final int member;
   private final WorkerId peer;
-  private final SocketChannel channel;
-  private final SelectionKey key;
-  private final Queue<Piece> outgoing = new ArrayDeque<>();
-  private final Queue<Piece> incoming = new ArrayDeque<>();
-  private final ByteBuffer out = buffer().limit(0);
-  private final ByteBuffer in = buffer();
-  private boolean framed; // the head of the frame under way is here and as expected
-  private int length; // of that frame, in words
+  private final FrameHeader.Origin own;
+  private final ExclusivePublication out;
+  private final Subscription in;
+  private final FrameCounts counts;
+  private final Conversation conversation = new Conversation();
+  private final Inbox inbox;
+  private final BufferClaim claim = new BufferClaim();
+  private final Payload payload = new Payload();
+  private final FrameChecksum checksum = new FrameChecksum();
+  private final Piece piece = new Piece();
+  private Transfer transfer;
+  private long sent;
+  private int highest; // index after the last that was sent for the first time
 
   /**
    * @param member the peer's number
-   * @param channel connected; this link's owner closes it
+   * @param own what the frames of this member say
    */
-  Link(int member, WorkerId peer, SocketChannel channel, Selector selector) throws IOException {
+  Link(
+      int member,
+      WorkerId peer,
+      FrameHeader.Origin own,
+      ExclusivePublication out,
+      Subscription in,
+      FrameCounts counts) {
     this.member = member;
     this.peer = peer;
-    this.channel = channel;
-    channel.configureBlocking(false);
-    this.key = channel.register(selector, 0, this);
-  }
-
-  private static ByteBuffer buffer() {
-    return ByteBuffer.allocateDirect(Frame.BYTES + Frame.MOST_WORDS * Integer.BYTES)
-        .order(ByteOrder.nativeOrder());
+    this.own = own;
+    this.out = out;
+    this.in = in;
+    this.counts = counts;
+    this.inbox =
+        new Inbox(
+            new FrameHeader.Origin(own.term(), own.generation(), member), conversation, counts);
   }
 
   int member() {
@@ -63,93 +64,111 @@ final class Link {
     return peer;
   }
 
-  SocketChannel channel() {
-    return channel;
+  void begin(Transfer next) {
+    transfer = next;
+    highest = 0;
+    inbox.begin(next);
+    conversation.begin(next.framesTo(member), next.framesFrom(member));
   }
 
-  void send(Piece piece) {
-    outgoing.add(piece);
+  /** Whether neither of the two lacks anything of the transfer. */
+  boolean isDone() {
+    return conversation.isDone();
   }
 
-  void expect(Piece piece) {
-    incoming.add(piece);
+  /** The peer has ended, after so many whole transfers. */
+  void peerCompleted(int transfers) {
+    conversation.heard(transfers + 1, 0, 0);
   }
 
-  boolean isSending() {
-    return out.hasRemaining() || !outgoing.isEmpty();
-  }
-
-  boolean isReceiving() {
-    return !incoming.isEmpty();
-  }
-
-  /**
-   * Asks the selector for what this link waits for. The next frame's head is read even before it is
-   * expected: a peer that dies meanwhile is seen at once.
-   */
-  void awaitTurn() {
-    boolean reads = isReceiving() || in.position() < Frame.BYTES;
-    key.interestOps((isSending() ? SelectionKey.OP_WRITE : 0) | (reads ? SelectionKey.OP_READ : 0));
-  }
-
-  /** Sends and receives what the socket takes and has. */
-  void move() throws IOException {
-    int ready = key.readyOps();
-    if ((ready & SelectionKey.OP_WRITE) != 0) {
-      write();
+  /** Sends what the stream takes, and receives what is there; gives how many frames moved. */
+  int move() {
+    int moved = receive();
+    for (int turn = 0; turn < TURN && conversation.hasNext() && sendNext(); turn++) {
+      moved++;
     }
-    if ((ready & SelectionKey.OP_READ) != 0) {
-      read();
-    }
+    return moved + tell();
   }
 
-  private void write() throws IOException {
-    if (!out.hasRemaining()) {
-      Piece piece = outgoing.remove();
-      out.clear();
-      piece.frame().write(out);
-      piece.words().accept(words(out, piece.frame().length()));
-      out.position(0).limit(bytes(piece.frame().length()));
-    }
-    channel.write(out);
+  /** Receives what is there, and answers; sends no data. */
+  int receive() {
+    int received = in.controlledPoll(inbox, TURN);
+    inbox.throwFailure();
+    return received;
   }
 
-  private void read() throws IOException {
-    if (!framed) {
-      in.limit(bytes(isReceiving() ? Math.max(0, incoming.element().frame().length()) : 0));
+  /** Answers a peer that waits for it. */
+  int tell() {
+    if (!conversation.mustTell() || !claim(0)) {
+      return 0;
     }
-    if (channel.read(in) < 0) {
-      throw new EOFException("end of stream");
-    }
-    take();
+    commit(FrameHeader.KIND_STATUS, 0, 0, 0, 0, 0);
+    conversation.told();
+    return 1;
   }
 
-  /** Hands over the frame under way if it is expected and whole. */
-  void take() {
-    if (!isReceiving() || in.position() < Frame.BYTES) {
-      return;
+  private boolean sendNext() {
+    int index = conversation.next();
+    transfer.locate(member, index, piece);
+    if (!claim(piece.length())) {
+      return false;
     }
-    Piece piece = incoming.element();
-    if (!framed) {
-      Frame arrived = Frame.read(in);
-      piece.frame().check(arrived);
-      length = arrived.length();
-      in.limit(bytes(length));
-      framed = true;
+    try {
+      payload.wrap(claim.buffer(), claim.offset() + FrameHeader.BYTES, piece.length());
+      piece.words().copyTo(payload, piece.offset());
+    } catch (RuntimeException e) {
+      claim.abort();
+      throw e;
     }
-    if (!in.hasRemaining()) {
-      incoming.remove();
-      piece.words().accept(words(in, length));
-      in.clear();
-      framed = false;
+    commit(
+        transfer.kind().code(),
+        transfer.step(),
+        index,
+        piece.node(),
+        piece.offset(),
+        piece.length());
+    conversation.sent();
+    if (index < highest) {
+      counts.add(Count.RESENT, 1);
     }
+    highest = Math.max(highest, index + 1);
+    return true;
   }
 
-  private static int bytes(int words) {
-    return Frame.BYTES + words * Integer.BYTES;
+  private boolean claim(int payloadBytes) {
+    long position = out.tryClaim(FrameHeader.BYTES + payloadBytes, claim);
+    if (position == Publication.MAX_POSITION_EXCEEDED) {
+      throw new IllegalStateException("the stream to worker " + peer + " is at its end");
+    }
+    return position > 0;
   }
 
-  private static ByteBuffer words(ByteBuffer frame, int words) {
-    return frame.slice(Frame.BYTES, words * Integer.BYTES).order(ByteOrder.nativeOrder());
+  private void commit(int kind, long step, int index, int node, long offset, int length) {
+    MutableDirectBuffer buffer = claim.buffer();
+    int at = claim.offset();
+    FrameHeader.write(
+        buffer, at, own, kind, step, conversation.transfer(), index, node, offset, length);
+    FrameHeader.writeStanding(
+        buffer,
+        at,
+        conversation.lackingTransfer(),
+        conversation.lackingIndex(),
+        conversation.damaged(),
+        ++sent);
+    payload.wrap(buffer, at, FrameHeader.BYTES + length);
+    FrameHeader.writeChecksum(buffer, at, checksum.of(payload.memory(), payload.at(), length));
+    claim.commit();
+    counts.add(Count.SENT, 1);
+  }
+
+  /** Whether either stream has broken off: a peer or a driver was silent for too long. */
+  boolean isBroken() {
+    return in.isClosed() || out.isClosed() || !in.isConnected() || !out.isConnected();
+  }
+
+  @Override
+  public void close() {
+    out.close();
+    in.close();
   }
 }

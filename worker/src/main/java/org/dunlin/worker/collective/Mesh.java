@@ -7,7 +7,6 @@ import java.net.StandardSocketOptions;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.channels.UnresolvedAddressException;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -20,16 +19,10 @@ import org.dunlin.protocol.message.Seat;
 
 /**
  * Connects each member of a generation with each other one over TCP: the higher-numbered one dials.
- *
- * <pre>
- *   Mesh.Listener listener = Mesh.listen("10.0.0.7");    // once; tell the others its endpoint
- *   Exchange exchange = listener.connect(roster, generation, own);    // once a generation
- * </pre>
+ * Over these connections members say who they are and where their streams are taken, and the end of
+ * one means at once that a peer is dead.
  */
-public final class Mesh {
-  /** Members are told of a generation at almost the same time; what takes longer will not come. */
-  private static final Duration CONNECT_LIMIT = Duration.ofSeconds(10);
-
+final class Mesh {
   /** Who dials speaks at once: a stranger that says nothing must not use up the others' time. */
   private static final int HELLO_MS = 2_000;
 
@@ -42,7 +35,7 @@ public final class Mesh {
   private Mesh() {}
 
   /** Listens on a free port. */
-  public static Listener listen(String host) {
+  static Listener listen(String host) {
     try {
       ServerSocketChannel server = ServerSocketChannel.open();
       try {
@@ -60,8 +53,11 @@ public final class Mesh {
     }
   }
 
+  /** Who is at the other end of a connection, and what it said of itself. */
+  record Peer(Hello hello, SocketChannel channel) {}
+
   /** Where peers dial. {@link #close} may be called by any thread, the rest by one at a time. */
-  public static final class Listener implements AutoCloseable {
+  static final class Listener implements AutoCloseable {
     private final ServerSocketChannel server;
     private final Endpoint endpoint;
     private final Set<SocketChannel> opening = ConcurrentHashMap.newKeySet();
@@ -73,12 +69,12 @@ public final class Mesh {
       this.endpoint = endpoint;
     }
 
-    public Endpoint endpoint() {
+    Endpoint endpoint() {
       return endpoint;
     }
 
-    /** Breaks off a {@link #connect} of an older generation. By any thread. */
-    public void breakOff(Generation next) {
+    /** Breaks off a {@link #meet} of an older generation. By any thread. */
+    void breakOff(Generation next) {
       newest = next.number();
       opening.forEach(Listener::drop);
     }
@@ -87,39 +83,33 @@ public final class Mesh {
      * Waits until all members of a generation are connected.
      *
      * @param roster all of them, at least two
-     * @param own this member's place in it
-     * @return to be closed by the caller, also after it failed
+     * @param hello what this member says of itself
+     * @return the others by their number, to be closed by the caller
      */
-    public Exchange connect(List<Seat> roster, Generation generation, int own) {
-      return connect(roster, generation, own, CONNECT_LIMIT);
-    }
-
-    Exchange connect(List<Seat> roster, Generation generation, int own, Duration limit) {
-      long deadlineNs = System.nanoTime() + limit.toNanos();
-      Hello hello = new Hello(generation.number(), roster.get(own).worker(), own);
-      Map<Integer, SocketChannel> peers = new TreeMap<>();
+    Map<Integer, Peer> meet(List<Seat> roster, Hello hello, long deadlineNs) {
+      Map<Integer, Peer> peers = new TreeMap<>();
+      boolean met = false;
       try {
-        for (int member = 0; member < own; member++) {
+        for (int member = 0; member < hello.member(); member++) {
           peers.put(member, dial(roster.get(member), member, hello, deadlineNs));
         }
         while (peers.size() < roster.size() - 1) {
           accept(roster, hello, peers, deadlineNs);
         }
-        Exchange exchange = Together.over(roster, generation, own, peers);
-        opening.clear();
-        return exchange;
+        met = true;
+        return peers;
       } catch (IOException e) {
         throw new Parting("the members of a generation cannot meet: " + e.getMessage(), e);
       } finally {
-        opening.forEach(Listener::drop);
+        if (!met) {
+          opening.forEach(Listener::drop);
+        }
         opening.clear();
       }
     }
 
     // Returns when the peer has answered for the same generation.
-    private SocketChannel dial(Seat seat, int member, Hello hello, long deadlineNs)
-        throws IOException {
-      Hello expected = new Hello(hello.generation(), seat.worker(), member);
+    private Peer dial(Seat seat, int member, Hello hello, long deadlineNs) throws IOException {
       while (true) {
         requireNewest(hello);
         SocketChannel channel = open(SocketChannel.open());
@@ -144,23 +134,24 @@ public final class Mesh {
                       e.getMessage()),
               e);
         }
-        if (answer.equals(expected)) {
-          return channel;
+        if (answer.isFrom(hello.generation(), seat.worker(), member)) {
+          return new Peer(answer, channel);
         }
         drop(channel);
         opening.remove(channel);
         if (!answer.worker().equals(seat.worker())
             || answer.generation() >= hello.generation()
             || leftMs(deadlineNs) <= RETRY_MS) {
-          throw new IOException("found %s (expected: %s)".formatted(answer, expected));
+          throw new IOException(
+              "found %s (expected: %s)"
+                  .formatted(answer, Hello.text(hello.generation(), seat.worker(), member)));
         }
         pause();
       }
     }
 
     // Takes at most one peer; what does not belong to this generation is told so and dropped.
-    private void accept(
-        List<Seat> roster, Hello hello, Map<Integer, SocketChannel> peers, long deadlineNs)
+    private void accept(List<Seat> roster, Hello hello, Map<Integer, Peer> peers, long deadlineNs)
         throws IOException {
       SocketChannel channel;
       try {
@@ -179,13 +170,13 @@ public final class Mesh {
         channel.socket().setSoTimeout(Math.min(HELLO_MS, leftMs(deadlineNs)));
         Hello caller = Hello.read(channel.socket());
         hello.write(channel.socket());
-        if (caller.generation() == hello.generation()
-            && caller.member() > hello.member()
+        if (caller.member() > hello.member()
             && caller.member() < roster.size()
-            && caller.worker().equals(roster.get(caller.member()).worker())) {
-          SocketChannel earlier = peers.put(caller.member(), channel);
+            && caller.isFrom(
+                hello.generation(), roster.get(caller.member()).worker(), caller.member())) {
+          Peer earlier = peers.put(caller.member(), new Peer(caller, channel));
           if (earlier != null) {
-            drop(earlier);
+            drop(earlier.channel());
           }
           return;
         }
@@ -226,7 +217,7 @@ public final class Mesh {
       return channel;
     }
 
-    private static int leftMs(long deadlineNs) {
+    static int leftMs(long deadlineNs) {
       return (int) Math.max(1, (deadlineNs - System.nanoTime()) / 1_000_000);
     }
 
@@ -239,7 +230,7 @@ public final class Mesh {
       }
     }
 
-    private static void drop(SocketChannel channel) {
+    static void drop(SocketChannel channel) {
       try {
         channel.close();
       } catch (IOException e) {
@@ -247,7 +238,7 @@ public final class Mesh {
       }
     }
 
-    /** Ends a {@link #connect} that waits; exchanges stay. */
+    /** Ends a {@link #meet} that waits; connections stay. */
     @Override
     public void close() {
       closed = true;

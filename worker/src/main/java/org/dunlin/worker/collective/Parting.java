@@ -4,6 +4,10 @@ package org.dunlin.worker.collective;
 public final class Parting extends RuntimeException {
   private static final long serialVersionUID = 1;
 
+  public Parting(String sentence) {
+    super(sentence);
+  }
+
   public Parting(String sentence, Throwable cause) {
     super(sentence, cause);
   }

@@ -25,19 +25,34 @@ public final class Sums {
       throw new IllegalArgumentException(
           "right: " + right.remaining() + " floats (expected: " + size + ")");
     }
-    int l = left.position();
-    int r = right.position();
-    float[] sum = new float[Math.min(size, PIECE)];
-    float[] addend = new float[sum.length];
-    for (int at = 0; at < size; at += PIECE) {
-      int length = Math.min(size - at, PIECE);
-      left.get(l + at, sum, 0, length);
-      right.get(r + at, addend, 0, length);
-      for (int i = 0; i < length; i++) {
-        sum[i] += addend[i];
-      }
-      left.put(l + at, sum, 0, length);
-    }
+    int at = left.position();
+    new Adder().add(left, at, left, at, right, right.position(), size);
     return left;
+  }
+
+  /** Adds without an allocation for each sum. One thread at a time. */
+  static final class Adder {
+    private final float[] sum = new float[PIECE];
+    private final float[] addend = new float[PIECE];
+
+    /** {@code target[i] = left[i] + right[i]}; the target may be either of them. */
+    void add(
+        FloatBuffer target,
+        int targetFrom,
+        FloatBuffer left,
+        int leftFrom,
+        FloatBuffer right,
+        int rightFrom,
+        int size) {
+      for (int at = 0; at < size; at += PIECE) {
+        int length = Math.min(size - at, PIECE);
+        left.get(leftFrom + at, sum, 0, length);
+        right.get(rightFrom + at, addend, 0, length);
+        for (int i = 0; i < length; i++) {
+          sum[i] += addend[i];
+        }
+        target.put(targetFrom + at, sum, 0, length);
+      }
+    }
   }
 }

@@ -1,66 +1,75 @@
 package org.dunlin.worker.collective;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
-import java.nio.channels.CancelledKeyException;
-import java.nio.channels.ClosedSelectorException;
-import java.nio.channels.Selector;
-import java.nio.channels.SocketChannel;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.function.Consumer;
-import java.util.stream.IntStream;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import org.agrona.CloseHelper;
+import org.agrona.concurrent.BackoffIdleStrategy;
+import org.agrona.concurrent.IdleStrategy;
 import org.dunlin.protocol.Generation;
-import org.dunlin.protocol.message.Seat;
 
 /**
- * The collectives of a generation with several members, over one TCP connection a pair.
+ * The collectives of a generation with several members, over a pair of streams a peer.
  *
- * <p>The calling thread itself sends and receives, whichever socket is ready, so all may send large
- * blocks at once; it needs no other thread. It waits as long as the peers live: a peer that hangs
- * is the coordinator's to judge, who has this exchange closed. A connection that ends while this
- * member is in a collective is a death, so members close only when none is in one any more. After a
- * failure only {@link #close} is of use, and the peers may wait until it is called.
+ * <p>The calling thread itself sends and receives, whatever stream can go on, so all may send large
+ * blocks at once. It waits as long as the peers live: a peer that hangs is the coordinator's to
+ * judge, who has this exchange closed. A peer that ends while this member is in a collective is a
+ * death, unless it had completed that one. After a failure only {@link #close} is of use, and the
+ * peers may wait until it is called.
+ *
+ * <p>Between collectives the {@link Watch} looks after late questions: the last word of a
+ * collective may be damaged too.
  */
 final class Together implements Exchange {
+  // Spinning burns what the other members of a host need; the longest nap is what a small gather
+  // may come too late.
+  private static final long SPINS = 20;
+  private static final long YIELDS = 100;
+  private static final long LEAST_NAP_NS = TimeUnit.MICROSECONDS.toNanos(1);
+  private static final long MOST_NAP_NS = TimeUnit.MICROSECONDS.toNanos(100);
+
+  /** A stream may break off a little before the connection tells why. */
+  private static final long BROKEN_NS = TimeUnit.SECONDS.toNanos(2);
+
   private final Generation generation;
   private final int member;
-  private final Selector selector;
-  private final List<Link> links = new ArrayList<>();
-  private final List<FloatBuffer> received = new ArrayList<>();
+  private final Link[] links;
+  private final int frameBytes;
+  private final Watch watch;
+  private final Runnable whenReleased;
+  private final IdleStrategy idle =
+      new BackoffIdleStrategy(SPINS, YIELDS, LEAST_NAP_NS, MOST_NAP_NS);
+  private final ReentrantLock moving = new ReentrantLock();
+  private int begun;
+  private int completed;
+  private long brokenNs;
+  private boolean released;
   private volatile boolean closed;
 
-  private Together(Generation generation, int member, Selector selector) {
+  /**
+   * Takes over connected streams.
+   *
+   * @param links to all other members
+   * @param frameBytes the most payload of a frame, the same for all members
+   * @param watch over the peers' connections, not yet started
+   * @param whenReleased is called once, when the streams are closed
+   */
+  Together(
+      Generation generation,
+      int member,
+      List<Link> links,
+      int frameBytes,
+      Watch watch,
+      Runnable whenReleased) {
     this.generation = generation;
     this.member = member;
-    this.selector = selector;
-  }
-
-  /**
-   * Takes over connected channels.
-   *
-   * @param peers all other members' channels by their number
-   */
-  static Together over(
-      List<Seat> roster, Generation generation, int own, Map<Integer, SocketChannel> peers)
-      throws IOException {
-    Together together = new Together(generation, own, Selector.open());
-    try {
-      for (Map.Entry<Integer, SocketChannel> peer : peers.entrySet()) {
-        int number = peer.getKey();
-        together.links.add(
-            new Link(number, roster.get(number).worker(), peer.getValue(), together.selector));
-      }
-      return together;
-    } catch (IOException e) {
-      together.close();
-      throw e;
-    }
+    this.links = links.toArray(Link[]::new);
+    this.frameBytes = frameBytes;
+    this.watch = watch;
+    this.whenReleased = whenReleased;
+    watch.start(this::tend);
   }
 
   @Override
@@ -70,20 +79,19 @@ final class Together implements Exchange {
 
   @Override
   public int members() {
-    return links.size() + 1;
+    return links.length + 1;
   }
 
   @Override
   public void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds) {
-    for (Link link : links) {
-      int peer = link.member();
-      cut(kind, step, 0, bounds[member], bounds[member + 1], frame -> send(link, frame, whole));
-      cut(kind, step, 0, bounds[peer], bounds[peer + 1], frame -> expect(link, frame, whole));
-    }
-    await(kind, step, true);
+    run(new Gather(kind, step, new Words.Floats(whole), bounds, Float.BYTES, member, frameBytes));
   }
 
-  /** Chunk by chunk, so that only a frame of every peer's partials waits to be summed. */
+  @Override
+  public void allGather(long step, Kind kind, ByteBuffer whole, int[] bounds) {
+    run(new Gather(kind, step, new Words.Bytes(whole), bounds, 1, member, frameBytes));
+  }
+
   @Override
   public void reduceScatter(
       long step,
@@ -92,171 +100,111 @@ final class Together implements Exchange {
       List<Partial<FloatBuffer>> partials,
       int[] bounds,
       FloatBuffer sum) {
-    int[] nodes = partials.stream().mapToInt(Partial::node).toArray();
-    Map<Link, int[]> announced = announce(kind, step, nodes);
-    for (Link link : links) {
-      for (int chunk = bounds[link.member()]; chunk < bounds[link.member() + 1]; ) {
-        int end = Math.min(bounds[link.member() + 1], chunk + Frame.MOST_WORDS);
-        for (Partial<FloatBuffer> partial : partials) {
-          Frame frame = new Frame(kind, step, partial.node(), chunk, end - chunk);
-          send(link, frame, partial.block());
-        }
-        chunk = end;
-      }
-    }
-    for (int chunk = bounds[member]; chunk < bounds[member + 1]; ) {
-      int length = Math.min(bounds[member + 1] - chunk, Frame.MOST_WORDS);
-      TreeFold<FloatBuffer> fold = Sums.folding(tree);
-      for (Partial<FloatBuffer> partial : partials) {
-        fold.add(new Partial<>(partial.node(), partial.block().slice(chunk, length)));
-      }
-      int used = 0;
-      for (Link link : links) {
-        for (int node : announced.get(link)) {
-          FloatBuffer target = received(used++).slice(0, length);
-          link.expect(
-              new Link.Piece(
-                  new Frame(kind, step, node, chunk, length),
-                  words -> {
-                    target.put(0, words.asFloatBuffer(), 0, length);
-                    fold.add(new Partial<>(node, target));
-                  }));
-        }
-      }
-      await(kind, step, false);
-      sum.put(chunk, fold.whole(), 0, length);
-      chunk += length;
-    }
-    await(kind, step, true);
+    run(new Scatter(kind, step, tree, partials, bounds, member, sum, frameBytes));
   }
 
   /** Everyone gets everyone's partials: a step touches few of the table's rows. */
   @Override
   public RowSet allReduceRows(
       long step, Kind kind, SummationTree tree, List<Partial<RowSet>> partials, int width) {
-    int[] sizes =
-        partials.stream()
-            .flatMapToInt(p -> IntStream.of(p.node(), p.block().rows().length))
-            .toArray();
-    Map<Link, int[]> announced = announce(kind, step, sizes);
-    List<Partial<RowSet>> all = new ArrayList<>(partials);
-    for (Link link : links) {
-      for (Partial<RowSet> partial : partials) {
-        RowSet own = partial.block();
-        int count = own.rows().length;
-        int node = partial.node();
-        cut(kind, step, node, 0, count, frame -> sendInts(link, frame, own.rows()));
-        cut(kind, step, node, 0, count * width, frame -> send(link, frame, own.values()));
-      }
-      int[] theirs = announced.get(link);
-      for (int i = 0; i < theirs.length; i += 2) {
-        int node = theirs[i];
-        int count = theirs[i + 1];
-        FloatBuffer values = FloatBuffer.allocate(Math.multiplyExact(count, width));
-        RowSet peers = new RowSet(new int[count], width, values);
-        cut(kind, step, node, 0, count, frame -> expectInts(link, frame, peers.rows()));
-        cut(kind, step, node, 0, count * width, frame -> expect(link, frame, values));
-        all.add(new Partial<>(node, peers));
-      }
-    }
-    await(kind, step, true);
+    RowsTransfer rows = new RowsTransfer(kind, step, partials, width, members(), frameBytes);
+    run(rows);
     TreeFold<RowSet> fold = RowSet.folding(tree);
-    all.forEach(fold::add);
+    rows.all().forEach(fold::add);
     return fold.whole();
   }
 
-  /** Tells the peers what will be sent, and hears what they will send. */
-  private Map<Link, int[]> announce(Kind kind, long step, int[] own) {
-    Map<Link, int[]> announced = new HashMap<>();
-    for (Link link : links) {
-      sendInts(link, new Frame(kind, step, 0, 0, own.length), own);
-      link.expect(
-          new Link.Piece(
-              new Frame(kind, step, 0, 0, Frame.ANY_LENGTH),
-              words -> {
-                int[] theirs = new int[words.remaining() / Integer.BYTES];
-                words.asIntBuffer().get(theirs);
-                announced.put(link, theirs);
-              }));
-    }
-    await(kind, step, false);
-    return announced;
-  }
-
-  private FloatBuffer received(int number) {
-    if (number == received.size()) {
-      received.add(
-          ByteBuffer.allocateDirect(Frame.MOST_WORDS * Float.BYTES)
-              .order(ByteOrder.nativeOrder())
-              .asFloatBuffer());
-    }
-    return received.get(number);
-  }
-
-  private static void cut(
-      Kind kind, long step, int node, int from, int to, Consumer<Frame> action) {
-    for (int at = from; at < to; ) {
-      int length = Math.min(to - at, Frame.MOST_WORDS);
-      action.accept(new Frame(kind, step, node, at, length));
-      at += length;
-    }
-  }
-
-  private static void send(Link link, Frame frame, FloatBuffer source) {
-    link.send(
-        new Link.Piece(
-            frame, words -> words.asFloatBuffer().put(0, source, frame.offset(), frame.length())));
-  }
-
-  private static void sendInts(Link link, Frame frame, int[] source) {
-    link.send(
-        new Link.Piece(
-            frame, words -> words.asIntBuffer().put(source, frame.offset(), frame.length())));
-  }
-
-  private static void expect(Link link, Frame frame, FloatBuffer target) {
-    link.expect(
-        new Link.Piece(
-            frame, words -> target.put(frame.offset(), words.asFloatBuffer(), 0, frame.length())));
-  }
-
-  private static void expectInts(Link link, Frame frame, int[] target) {
-    link.expect(
-        new Link.Piece(
-            frame, words -> words.asIntBuffer().get(target, frame.offset(), frame.length())));
-  }
-
-  /** Returns when all that is expected is here and, if asked, all is sent. */
-  private void await(Kind kind, long step, boolean sent) {
+  private void run(Transfer transfer) {
+    moving.lock();
     try {
-      links.forEach(Link::take);
-      while (links.stream().anyMatch(link -> link.isReceiving() || (sent && link.isSending()))) {
-        links.forEach(Link::awaitTurn);
-        selector.select(key -> move((Link) key.attachment(), kind, step));
-      }
-    } catch (CancelledKeyException | ClosedSelectorException e) {
-      throw closed(e);
-    } catch (IOException e) {
-      throw new Parting("the selector of generation " + generation + " failed: " + e, e);
-    }
-  }
-
-  private void move(Link link, Kind kind, long step) {
-    try {
-      link.move();
-    } catch (IOException e) {
       if (closed) {
-        throw closed(e);
+        throw closedException();
       }
-      throw new Parting(
-          "worker %s ended its connection in step %d, %s, of generation %s: %s"
-              .formatted(link.peer(), step, kind, generation, e.getMessage()),
-          e);
+      if (completed < begun) {
+        throw new IllegalStateException(
+            "the exchange of generation " + generation + " has failed before");
+      }
+      begun++;
+      for (Link link : links) {
+        link.begin(transfer);
+      }
+      idle.reset();
+      while (!isDone()) {
+        if (closed) {
+          throw closedException();
+        }
+        // Asked before the streams are: what came before the end is still taken.
+        boolean ended = watch.hasEnded();
+        if (move() > 0) {
+          idle.reset();
+          brokenNs = 0;
+        } else {
+          if (ended) {
+            heedEnds(transfer);
+          }
+          heedBroken(transfer);
+          idle.idle();
+        }
+      }
+      completed = begun;
+    } finally {
+      unlock();
     }
   }
 
-  private Parting closed(Exception cause) {
-    return new Parting("the exchange of generation " + generation + " was closed", cause);
+  private boolean isDone() {
+    for (Link link : links) {
+      if (!link.isDone()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private int move() {
+    int moved = 0;
+    for (Link link : links) {
+      moved += link.move();
+    }
+    return moved;
+  }
+
+  private void heedEnds(Transfer transfer) {
+    for (Link link : links) {
+      Watch.End end = watch.end(link.member());
+      if (end == null) {
+        continue;
+      }
+      link.peerCompleted(end.completed());
+      if (!link.isDone()) {
+        throw ended(link, transfer, end.reason());
+      }
+    }
+  }
+
+  private void heedBroken(Transfer transfer) {
+    for (Link link : links) {
+      if (link.isDone() || !link.isBroken()) {
+        continue;
+      }
+      long now = System.nanoTime();
+      brokenNs = brokenNs == 0 ? now : brokenNs;
+      if (now - brokenNs > BROKEN_NS) {
+        throw ended(link, transfer, "its stream broke off");
+      }
+      return;
+    }
+    brokenNs = 0;
+  }
+
+  private Parting ended(Link link, Transfer transfer, String reason) {
+    return new Parting(
+        "worker %s ended its connection in step %d, %s, of generation %s: %s"
+            .formatted(link.peer(), transfer.step(), transfer.kind(), generation, reason));
+  }
+
+  private Parting closedException() {
+    return new Parting("the exchange of generation " + generation + " was closed");
   }
 
   @Override
@@ -264,17 +212,51 @@ final class Together implements Exchange {
     return closed;
   }
 
+  // On the watch's thread, when no collective is under way.
+  private void tend() {
+    if (!moving.tryLock()) {
+      return;
+    }
+    try {
+      if (!closed && completed == begun) {
+        for (Link link : links) {
+          link.receive();
+          link.tell();
+        }
+      }
+    } finally {
+      unlock();
+    }
+  }
+
+  /** Ends a collective that waits. What it uses goes when it has ended. */
   @Override
   public void close() {
     closed = true;
+    releaseIfFree();
+  }
+
+  private void unlock() {
+    moving.unlock();
+    if (closed) {
+      releaseIfFree();
+    }
+  }
+
+  // A stream's memory is unmapped when it is closed: not while somebody reads there.
+  private void releaseIfFree() {
+    if (moving.isHeldByCurrentThread() || !moving.tryLock()) {
+      return;
+    }
     try {
-      for (Link link : links) {
-        link.channel().close();
+      if (!released) {
+        released = true;
+        watch.close(completed);
+        CloseHelper.quietCloseAll(links);
+        whenReleased.run();
       }
-      // Wakes up who waits, and gives the sockets back.
-      selector.close();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    } finally {
+      moving.unlock();
     }
   }
 }

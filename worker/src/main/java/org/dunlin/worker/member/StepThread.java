@@ -11,6 +11,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.Endpoint;
@@ -19,8 +20,8 @@ import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
+import org.dunlin.worker.collective.DataPlane;
 import org.dunlin.worker.collective.Exchange;
-import org.dunlin.worker.collective.Mesh;
 
 /**
  * The one thread that may wait: for the device, and for the other members. It owns both.
@@ -32,7 +33,7 @@ final class StepThread implements AutoCloseable {
   // Load, one step and its update, and meetings of generations that follow each other fast.
   private static final int QUEUE = 1024;
   private final WorkerSetup setup;
-  private final Mesh.Listener listener;
+  private final DataPlane plane;
   private final ThreadPoolExecutor thread;
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
   private volatile Device device;
@@ -41,7 +42,7 @@ final class StepThread implements AutoCloseable {
 
   StepThread(WorkerSetup setup) {
     this.setup = setup;
-    this.listener = Mesh.listen(setup.host());
+    this.plane = DataPlane.listen(setup.host());
     this.thread =
         new ThreadPoolExecutor(
             1,
@@ -65,7 +66,7 @@ final class StepThread implements AutoCloseable {
   }
 
   Endpoint endpoint() {
-    return listener.endpoint();
+    return plane.endpoint();
   }
 
   <T> CompletableFuture<T> submit(Callable<T> work) {
@@ -98,10 +99,10 @@ final class StepThread implements AutoCloseable {
     if (open != null) {
       open.close();
     }
-    listener.breakOff(next);
+    plane.breakOff(next);
   }
 
-  boolean meet(Generation generation, List<Seat> roster) {
+  boolean meet(Term term, Generation generation, List<Seat> roster) {
     if (exchange != null) {
       exchange.close(); // it may have been met after the breaking off
     }
@@ -112,7 +113,7 @@ final class StepThread implements AutoCloseable {
       slotBounds[m + 1] = seat.firstSlot() + seat.slots();
       own = seat.worker().equals(setup.worker()) ? m : own;
     }
-    exchange = roster.size() == 1 ? new Alone() : listener.connect(roster, generation, own);
+    exchange = roster.size() == 1 ? new Alone() : plane.connect(roster, term, generation, own);
     return true;
   }
 
@@ -136,7 +137,7 @@ final class StepThread implements AutoCloseable {
     if (open != null) {
       open.close();
     }
-    listener.close();
+    plane.close();
     thread.execute(this::closeOwned);
     thread.shutdown();
   }

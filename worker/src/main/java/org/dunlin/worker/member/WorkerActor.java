@@ -25,6 +25,7 @@ import org.apache.pekko.stream.javadsl.StreamRefs;
 import org.apache.pekko.stream.typed.javadsl.ActorSink;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
@@ -302,8 +303,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     ToWorker.Assign assign = assignments.remove(meet.generation());
     assignments.headMap(meet.generation()).clear();
     subscribe(meet.generation(), assign.feed());
+    Term term = state.term().orElseThrow();
     onStepThread(
-        () -> steps.meet(meet.generation(), assign.roster()),
+        () -> steps.meet(term, meet.generation(), assign.roster()),
         (Boolean met) -> new MemberEvent.Met(meet.generation()),
         cause -> interrupted(cause, meet.generation(), assign.firstStep()));
   }

@@ -9,6 +9,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
 import org.dunlin.worker.collective.Exchange.Kind;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -16,6 +17,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What members get together has the bits that one member alone gets, however slots are dealt. */
 class CollectivesTest {
   private static final int SLOTS = 16;
+
+  /** Floats of a frame within one host. */
+  private static final int CHUNK = 65_344 / Float.BYTES;
 
   /** A step whose slots and parts are dealt by chance: some empty, some members without any. */
   private static final class Deal {
@@ -71,7 +75,7 @@ class CollectivesTest {
   @ValueSource(ints = {1, 2, 3, 5, 7})
   void sumsBlocksToTheSameBitsForAnyNumberOfMembers(int members) throws Exception {
     try (Members together = Members.connected(members)) {
-      for (int size : new int[] {1, 13, 207, 1021, 3 * Frame.MOST_WORDS + 17}) {
+      for (int size : new int[] {1, 13, 207, 1021, 3 * CHUNK + 17}) {
         reducesLikeAlone(together, size, 31L * members + size);
       }
     }
@@ -85,7 +89,41 @@ class CollectivesTest {
     }
   }
 
-  private static void reducesLikeAlone(Members members, int size, long seed) throws Exception {
+  @Tag("long")
+  @ParameterizedTest
+  @ValueSource(ints = {2, 4})
+  void sumsAsManyFloatsAsASmallModelHas(int members) throws Exception {
+    int size = 22_000_000;
+    float[][] slots = new float[members][];
+    for (int m = 0; m < members; m++) {
+      slots[m] = Floats.some(new Random(m), size);
+    }
+    float[] expected = new float[size];
+    for (int i = 0; i < size; i++) {
+      float left = slots[0][i] + slots[1][i];
+      expected[i] = members == 2 ? left : left + (slots[2][i] + slots[3][i]);
+    }
+    SummationTree tree = new SummationTree(members, new BitSet());
+    int[] bounds = new Deal(members, 5).bounds(members, size);
+    try (Members together = Members.connected(members)) {
+      List<FloatBuffer> sums =
+          together.all(
+              m -> {
+                FloatBuffer sum = Floats.buffer(size, false);
+                List<Partial<FloatBuffer>> own =
+                    List.of(new Partial<>(tree.leaf(m), Floats.copy(slots[m], false)));
+                together.exchange(m).reduceScatter(1, Kind.GRADIENTS, tree, own, bounds, sum);
+                together.exchange(m).allGather(1, Kind.GRADIENTS, sum, bounds);
+                return sum;
+              });
+      for (FloatBuffer sum : sums) {
+        assertThat(Arrays.equals(Floats.bits(sum), Floats.bits(FloatBuffer.wrap(expected))))
+            .isTrue();
+      }
+    }
+  }
+
+  static void reducesLikeAlone(Members members, int size, long seed) throws Exception {
     Deal deal = new Deal(members.count(), seed);
     float[][] slots = new float[SLOTS][];
     for (int slot = 0; slot < SLOTS; slot++) {

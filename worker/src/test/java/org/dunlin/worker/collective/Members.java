@@ -1,5 +1,6 @@
 package org.dunlin.worker.collective;
 
+import io.aeron.driver.MediaDriver;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -9,45 +10,68 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.UnaryOperator;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Seat;
 
-/** Members w0, w1 and so on: threads of this process, with real sockets between them. */
+/**
+ * Members w0, w1 and so on: threads of this process, with real sockets and media drivers between
+ * them.
+ */
 public final class Members implements AutoCloseable {
   /** Far more than anything here takes; a member that hangs fails its test. */
   private static final long LIMIT_SECONDS = 60;
+
+  static final Term TERM = new Term(2);
+  static final Generation GENERATION = new Generation(3);
 
   /** What a member does. */
   public interface Work<T> {
     T of(int member) throws Exception;
   }
 
-  private final List<Mesh.Listener> listeners = new ArrayList<>();
+  private final Drivers drivers;
+  private final List<DataPlane> planes = new ArrayList<>();
   private final List<Seat> roster = new ArrayList<>();
   private final List<Exchange> exchanges = new ArrayList<>();
   private final ExecutorService threads;
 
-  private Members(int count) {
+  /** Members that only listen, dealt to the drivers in turn; they are closed with them. */
+  Members(int count, int hosts, UnaryOperator<MediaDriver.Context> change) {
     this.threads = Executors.newFixedThreadPool(count);
+    this.drivers = new Drivers(hosts, change);
     for (int member = 0; member < count; member++) {
-      listeners.add(Mesh.listen("127.0.0.1"));
-      roster.add(
-          new Seat(new WorkerId("w" + member, 1 + member), listeners.get(member).endpoint(), 0, 0));
+      String name = "w" + member;
+      planes.add(DataPlane.listen("127.0.0.1", drivers.source(member % hosts, name)));
+      roster.add(new Seat(new WorkerId(name, 1 + member), planes.get(member).endpoint(), 0, 0));
     }
   }
 
   /** Members that only listen. */
   static Members listening(int count) {
-    return new Members(count);
+    return new Members(count, 1, context -> context);
   }
 
   /** Members of generation 3, connected. */
   public static Members connected(int count) throws Exception {
-    Members members = new Members(count);
-    members.exchanges.addAll(
-        members.all(m -> members.listener(m).connect(members.roster, new Generation(3), m)));
-    return members;
+    return listening(count).connect();
+  }
+
+  /** Connects them in generation 3. */
+  Members connect() throws Exception {
+    try {
+      exchanges.addAll(all(m -> connect(m, GENERATION)));
+      return this;
+    } catch (Exception | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  Exchange connect(int member, Generation generation) {
+    return plane(member).connect(roster, TERM, generation, member);
   }
 
   int count() {
@@ -58,8 +82,12 @@ public final class Members implements AutoCloseable {
     return roster;
   }
 
-  Mesh.Listener listener(int member) {
-    return listeners.get(member);
+  DataPlane plane(int member) {
+    return planes.get(member);
+  }
+
+  Drivers drivers() {
+    return drivers;
   }
 
   public Exchange exchange(int member) {
@@ -97,7 +125,7 @@ public final class Members implements AutoCloseable {
   @Override
   public void close() {
     exchanges.forEach(Exchange::close);
-    listeners.forEach(Mesh.Listener::close);
+    planes.forEach(DataPlane::close);
     threads.shutdownNow();
     try {
       if (!threads.awaitTermination(LIMIT_SECONDS, TimeUnit.SECONDS)) {
@@ -106,6 +134,8 @@ public final class Members implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new AssertionError("interrupted", e);
+    } finally {
+      drivers.close();
     }
   }
 }

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** How members meet, and what happens when one dies, closes, or says something else. */
 class MeshTest {
-  private static final Generation GENERATION = new Generation(3);
+  private static final Generation GENERATION = Members.GENERATION;
   // Ends a wait that is meant to fail; nothing that is meant to succeed has this limit.
   private static final Duration SHORT = Duration.ofMillis(300);
 
@@ -89,8 +89,11 @@ class MeshTest {
                       .allGather(8, Kind.EMBEDDINGS, FloatBuffer.allocate(20), bounds))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("step=9")
-          .hasMessageContaining("(expected: Frame[kind=EMBEDDINGS, step=8");
-      assertThatThrownBy(() -> Members.join(ahead)).hasMessageContaining("(expected: ");
+          .hasMessageContaining("(expected: EMBEDDINGS, step=8)");
+      members.exchange(0).close();
+      assertThatThrownBy(() -> Members.join(ahead))
+          .isInstanceOf(Refusal.class)
+          .hasMessageStartingWith("worker w0#1 ended its connection in step 9, EMBEDDINGS");
     }
   }
 
@@ -98,14 +101,16 @@ class MeshTest {
   void refusesAHelloOfAnotherGeneration() throws Exception {
     try (Members members = Members.listening(2)) {
       Future<Exchange> newer =
-          members.start(() -> members.listener(0).connect(members.roster(), GENERATION.next(), 0));
+          members.start(
+              () -> members.plane(0).connect(members.roster(), Members.TERM, GENERATION.next(), 0));
 
-      assertThatThrownBy(() -> members.listener(1).connect(members.roster(), GENERATION, 1))
+      assertThatThrownBy(
+              () -> members.plane(1).connect(members.roster(), Members.TERM, GENERATION, 1))
           .isInstanceOf(Refusal.class)
           .hasMessageContaining("found worker w0#1, member 0 of generation 4")
           .hasMessageContaining("(expected: worker w0#1, member 0 of generation 3)");
       assertThat(newer).isNotDone(); // it goes on waiting for the right one
-      members.listener(0).close();
+      members.plane(0).close();
       assertThatThrownBy(() -> Members.join(newer)).hasMessage("the listener was closed");
     }
   }
@@ -115,11 +120,11 @@ class MeshTest {
     try (Members members = Members.listening(2)) {
       List<Seat> roster = members.roster();
       Future<Exchange> early =
-          members.start(() -> members.listener(1).connect(roster, GENERATION.next(), 1));
+          members.start(() -> members.plane(1).connect(roster, Members.TERM, GENERATION.next(), 1));
 
-      assertThatThrownBy(() -> members.listener(0).connect(roster, GENERATION, 0, SHORT))
+      assertThatThrownBy(() -> members.plane(0).connect(roster, Members.TERM, GENERATION, 0, SHORT))
           .hasMessageContaining("did not dial in time");
-      try (Exchange late = members.listener(0).connect(roster, GENERATION.next(), 0);
+      try (Exchange late = members.plane(0).connect(roster, Members.TERM, GENERATION.next(), 0);
           Exchange met = Members.join(early)) {
         assertThat(List.of(late.member(), met.member())).containsExactly(0, 1);
       }
@@ -131,16 +136,21 @@ class MeshTest {
     try (Members members = Members.listening(2)) {
       Seat stale = new Seat(new WorkerId("w0", 77), members.roster().get(0).data(), 0, 0);
       Future<Exchange> restarted =
-          members.start(() -> members.listener(0).connect(members.roster(), GENERATION, 0));
+          members.start(
+              () -> members.plane(0).connect(members.roster(), Members.TERM, GENERATION, 0));
 
       assertThatThrownBy(
               () ->
                   members
-                      .listener(1)
-                      .connect(List.of(stale, members.roster().get(1)), GENERATION, 1))
+                      .plane(1)
+                      .connect(
+                          List.of(stale, members.roster().get(1)), Members.TERM, GENERATION, 1))
           .hasMessageContaining("found worker w0#1")
           .hasMessageContaining("(expected: worker w0#77");
-      Members.join(restarted).close(); // it has nothing against this peer
+      // It has nothing against this peer, who has left.
+      assertThatThrownBy(() -> Members.join(restarted))
+          .isInstanceOf(Refusal.class)
+          .hasMessageContaining("worker w1#2 did not say where its stream is taken");
     }
   }
 
@@ -158,7 +168,7 @@ class MeshTest {
           members.all(
               m -> {
                 try (Exchange exchange =
-                    members.listener(m).connect(members.roster(), GENERATION, m)) {
+                    members.plane(m).connect(members.roster(), Members.TERM, GENERATION, m)) {
                   return exchange.members();
                 }
               });
@@ -170,9 +180,10 @@ class MeshTest {
   @Test
   void saysWhoDoesNotAnswer() {
     try (Members members = Members.listening(2)) {
-      members.listener(0).close();
+      members.plane(0).close();
 
-      assertThatThrownBy(() -> members.listener(1).connect(members.roster(), GENERATION, 1))
+      assertThatThrownBy(
+              () -> members.plane(1).connect(members.roster(), Members.TERM, GENERATION, 1))
           .isInstanceOf(Refusal.class)
           .hasMessageContaining("worker w0#1 at 127.0.0.1:")
           .hasMessageContaining("did not answer to generation 3");
@@ -185,9 +196,12 @@ class MeshTest {
     try (Members members = Members.listening(2)) {
       Future<Exchange> meeting =
           members.start(
-              () -> members.listener(member).connect(members.roster(), GENERATION, member));
+              () ->
+                  members
+                      .plane(member)
+                      .connect(members.roster(), Members.TERM, GENERATION, member));
 
-      members.listener(member).close();
+      members.plane(member).close();
 
       assertThatThrownBy(() -> Members.join(meeting))
           .isInstanceOf(IllegalStateException.class)
@@ -197,7 +211,7 @@ class MeshTest {
 
   @Test
   void refusesAHostThatIsNotHere() {
-    assertThatThrownBy(() -> Mesh.listen("host.invalid"))
+    assertThatThrownBy(() -> DataPlane.listen("host.invalid"))
         .isInstanceOf(Refusal.class)
         .hasMessageContaining("cannot listen on host 'host.invalid'");
   }

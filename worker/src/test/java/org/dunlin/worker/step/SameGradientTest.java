@@ -3,6 +3,7 @@ package org.dunlin.worker.step;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -245,6 +246,11 @@ class SameGradientTest {
 
     @Override
     public void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds) {
+      inner.allGather(step, kind, whole, bounds);
+    }
+
+    @Override
+    public void allGather(long step, Kind kind, ByteBuffer whole, int[] bounds) {
       inner.allGather(step, kind, whole, bounds);
     }
 

@@ -1,0 +1,63 @@
+package org.dunlin.worker.collective;
+
+import org.dunlin.protocol.frame.FrameHeader;
+
+/** Everyone sends everyone its part of a block. */
+final class Gather implements Transfer {
+  private final Exchange.Kind kind;
+  private final long step;
+  private final Pieces[] parts; // by member
+  private final Pieces own;
+
+  /**
+   * @param bounds of the members' parts, in units of {@code unitBytes}
+   */
+  Gather(
+      Exchange.Kind kind,
+      long step,
+      Words whole,
+      int[] bounds,
+      int unitBytes,
+      int own,
+      int frameBytes) {
+    this.kind = kind;
+    this.step = step;
+    this.parts = new Pieces[bounds.length - 1];
+    for (int m = 0; m < parts.length; m++) {
+      parts[m] = new Pieces(frameBytes);
+      parts[m].add(0, whole, (long) bounds[m] * unitBytes, (long) bounds[m + 1] * unitBytes);
+    }
+    this.own = parts[own];
+  }
+
+  @Override
+  public Exchange.Kind kind() {
+    return kind;
+  }
+
+  @Override
+  public long step() {
+    return step;
+  }
+
+  @Override
+  public int framesTo(int member) {
+    return own.frames();
+  }
+
+  @Override
+  public void locate(int member, int index, Piece piece) {
+    own.locate(index, piece);
+  }
+
+  @Override
+  public int framesFrom(int member) {
+    return parts[member].frames();
+  }
+
+  @Override
+  public boolean take(int member, int index, FrameHeader header, Payload payload) {
+    parts[member].take(index, header, payload);
+    return true;
+  }
+}
