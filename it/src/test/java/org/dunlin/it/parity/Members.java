@@ -8,19 +8,21 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.IntFunction;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.worker.collective.Alone;
+import org.dunlin.worker.collective.DataPlane;
 import org.dunlin.worker.collective.Exchange;
-import org.dunlin.worker.collective.Mesh;
 import org.dunlin.worker.step.StepCompute;
 
 /** Devices that train together: one alone, or several threads with sockets between them. */
 final class Members implements AutoCloseable {
   private final List<StepCompute> devices = new ArrayList<>();
   private final List<Exchange> exchanges = new ArrayList<>();
+  private final List<DataPlane> planes = new ArrayList<>();
   private final ExecutorService threads;
   private final int[] slotBounds;
 
@@ -39,15 +41,13 @@ final class Members implements AutoCloseable {
       exchanges.add(new Alone());
       return;
     }
-    List<Mesh.Listener> listeners = new ArrayList<>();
     List<Seat> roster = new ArrayList<>();
     for (int m = 0; m < count; m++) {
-      Mesh.Listener listener = Mesh.listen("127.0.0.1");
-      listeners.add(listener);
-      roster.add(new Seat(new WorkerId("w" + m, 1), listener.endpoint(), 0, 0));
+      DataPlane plane = DataPlane.listen("127.0.0.1");
+      planes.add(plane);
+      roster.add(new Seat(new WorkerId("w" + m, 1), plane.endpoint(), 0, 0));
     }
-    exchanges.addAll(all(m -> listeners.get(m).connect(roster, new Generation(1), m)));
-    listeners.forEach(Mesh.Listener::close);
+    exchanges.addAll(all(m -> planes.get(m).connect(roster, new Term(1), new Generation(1), m)));
   }
 
   List<StepCompute> devices() {
@@ -100,6 +100,7 @@ final class Members implements AutoCloseable {
   @Override
   public void close() {
     exchanges.forEach(Exchange::close);
+    planes.forEach(DataPlane::close);
     devices.forEach(StepCompute::close);
     threads.shutdown();
   }

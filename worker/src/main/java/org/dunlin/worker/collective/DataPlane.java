@@ -119,7 +119,9 @@ public final class DataPlane implements AutoCloseable {
       met = true;
       return exchange;
     } catch (IOException | AeronException e) {
-      throw new Parting("the members of a generation cannot meet: " + e.getMessage(), e);
+      throw closed
+          ? new Parting("the listener was closed", e)
+          : new Parting("the members of a generation cannot meet: " + e.getMessage(), e);
     } finally {
       meeting = Map.of();
       if (!met) {
@@ -149,7 +151,7 @@ public final class DataPlane implements AutoCloseable {
   // A driver that was lost is replaced by the next generation's.
   private synchronized Media take(int members) {
     if (closed) {
-      throw new IllegalStateException("the listener was closed");
+      throw new Parting("the listener was closed");
     }
     if (media != null && media.isClosed()) {
       media.close();

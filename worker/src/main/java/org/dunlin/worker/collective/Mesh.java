@@ -99,7 +99,9 @@ final class Mesh {
         met = true;
         return peers;
       } catch (IOException e) {
-        throw new Parting("the members of a generation cannot meet: " + e.getMessage(), e);
+        throw closed
+            ? new Parting("the listener was closed", e)
+            : new Parting("the members of a generation cannot meet: " + e.getMessage(), e);
       } finally {
         if (!met) {
           opening.forEach(Listener::drop);

@@ -7,7 +7,6 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.Future;
-import org.dunlin.protocol.Refusal;
 import org.dunlin.worker.collective.Exchange.Kind;
 import org.dunlin.worker.collective.FrameCounts.Count;
 import org.junit.jupiter.api.Test;
@@ -29,7 +28,7 @@ class GenerationsTest {
       // Member 0 begins to send in generation 3, which member 1 has left for the next.
       Future<String> zombie = members.start(() -> gather(members.exchange(0), 1, "old"));
       members.exchange(1).close();
-      assertThatThrownBy(() -> Members.join(zombie)).isInstanceOf(Refusal.class);
+      assertThatThrownBy(() -> Members.join(zombie)).isInstanceOf(Parting.class);
 
       List<Exchange> next = members.all(m -> members.connect(m, Members.GENERATION.next()));
       List<String> gathered = members.all(m -> gather(next.get(m), 1, m == 0 ? "abc" : "def"));
@@ -64,7 +63,7 @@ class GenerationsTest {
     try (Members members = Members.connected(2)) {
       Future<String> left = members.start(() -> gather(members.exchange(0), 1, "abc"));
       members.exchange(1).close();
-      assertThatThrownBy(() -> Members.join(left)).isInstanceOf(Refusal.class);
+      assertThatThrownBy(() -> Members.join(left)).isInstanceOf(Parting.class);
 
       assertThatThrownBy(() -> gather(members.exchange(0), 1, "abc"))
           .isInstanceOf(IllegalStateException.class)

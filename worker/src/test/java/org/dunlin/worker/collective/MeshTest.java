@@ -43,10 +43,10 @@ class MeshTest {
       members.exchange(2).close();
 
       assertThatThrownBy(() -> Members.join(dying))
-          .isInstanceOf(IllegalStateException.class)
+          .isInstanceOf(Parting.class)
           .hasMessage("the exchange of generation 3 was closed");
       assertThatThrownBy(() -> Members.join(waiting))
-          .isInstanceOf(Refusal.class)
+          .isInstanceOf(Parting.class)
           .hasMessageStartingWith(
               "worker w2#3 ended its connection in step 8, GRADIENTS, of generation 3");
     }
@@ -92,7 +92,7 @@ class MeshTest {
           .hasMessageContaining("(expected: EMBEDDINGS, step=8)");
       members.exchange(0).close();
       assertThatThrownBy(() -> Members.join(ahead))
-          .isInstanceOf(Refusal.class)
+          .isInstanceOf(Parting.class)
           .hasMessageStartingWith("worker w0#1 ended its connection in step 9, EMBEDDINGS");
     }
   }
@@ -106,7 +106,7 @@ class MeshTest {
 
       assertThatThrownBy(
               () -> members.plane(1).connect(members.roster(), Members.TERM, GENERATION, 1))
-          .isInstanceOf(Refusal.class)
+          .isInstanceOf(Parting.class)
           .hasMessageContaining("found worker w0#1, member 0 of generation 4")
           .hasMessageContaining("(expected: worker w0#1, member 0 of generation 3)");
       assertThat(newer).isNotDone(); // it goes on waiting for the right one
@@ -149,7 +149,7 @@ class MeshTest {
           .hasMessageContaining("(expected: worker w0#77");
       // It has nothing against this peer, who has left.
       assertThatThrownBy(() -> Members.join(restarted))
-          .isInstanceOf(Refusal.class)
+          .isInstanceOf(Parting.class)
           .hasMessageContaining("worker w1#2 did not say where its stream is taken");
     }
   }
@@ -184,7 +184,7 @@ class MeshTest {
 
       assertThatThrownBy(
               () -> members.plane(1).connect(members.roster(), Members.TERM, GENERATION, 1))
-          .isInstanceOf(Refusal.class)
+          .isInstanceOf(Parting.class)
           .hasMessageContaining("worker w0#1 at 127.0.0.1:")
           .hasMessageContaining("did not answer to generation 3");
     }
@@ -204,7 +204,7 @@ class MeshTest {
       members.plane(member).close();
 
       assertThatThrownBy(() -> Members.join(meeting))
-          .isInstanceOf(IllegalStateException.class)
+          .isInstanceOf(Parting.class)
           .hasMessage("the listener was closed");
     }
   }
