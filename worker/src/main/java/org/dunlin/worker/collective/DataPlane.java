@@ -231,6 +231,7 @@ public final class DataPlane implements AutoCloseable {
 
     Exchange open(Generation generation, FrameHeader.Origin origin) throws IOException {
       boolean opened = false;
+      Watch watch = null;
       try {
         Map<Integer, SocketChannel> channels = new TreeMap<>();
         for (Map.Entry<Integer, Mesh.Peer> peer : peers.entrySet()) {
@@ -240,12 +241,12 @@ public final class DataPlane implements AutoCloseable {
         for (Map.Entry<Integer, Mesh.Peer> peer : peers.entrySet()) {
           publish(peer.getKey(), peer.getValue());
         }
-        awaitStreams();
+        watch = new Watch("exchange-" + generation, channels, roster.size());
+        awaitStreams(watch);
         List<Link> links = new ArrayList<>();
         for (int m : peers.keySet()) {
           links.add(new Link(m, roster.get(m).worker(), origin, out.get(m), in.get(m), counts));
         }
-        Watch watch = new Watch("exchange-" + generation, channels, roster.size());
         Exchange exchange =
             new Together(
                 generation, hello.member(), links, frameBytes(), watch, DataPlane.this::released);
@@ -255,6 +256,9 @@ public final class DataPlane implements AutoCloseable {
         if (!opened) {
           CloseHelper.quietCloseAll(in.values());
           CloseHelper.quietCloseAll(out.values());
+          if (watch != null) {
+            watch.abandon();
+          }
         }
       }
     }
@@ -318,9 +322,13 @@ public final class DataPlane implements AutoCloseable {
       return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
     }
 
-    private void awaitStreams() throws IOException {
+    private void awaitStreams(Watch watch) throws IOException {
       for (int m : peers.keySet()) {
         while (!in.get(m).isConnected() || !out.get(m).isConnected()) {
+          watch.look();
+          if (watch.end(m) != null) {
+            throw new IOException("worker %s has left".formatted(roster.get(m).worker()));
+          }
           pause("no stream comes about with worker " + roster.get(m).worker());
         }
       }

@@ -76,6 +76,16 @@ final class Watch {
     thread.start();
   }
 
+  /** Looks once, before {@link #start}, on the caller's thread. */
+  void look() throws IOException {
+    selector.selectNow(this::read);
+  }
+
+  /** Gives up before {@link #start}; the connections stay as they are. */
+  void abandon() throws IOException {
+    selector.close();
+  }
+
   private void watch() {
     try {
       while (!closed) {
