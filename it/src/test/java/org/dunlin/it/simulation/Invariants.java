@@ -183,7 +183,9 @@ final class Invariants {
         "step %d committed while only %d of %d are prepared"
             .formatted(step, checksums.size(), together.members.size()));
     check(Set.copyOf(checksums).size() == 1, "step " + step + " committed with two contents");
-    committed.put(step, contents.get(hash(generation.number(), step)));
+    Long content = contents.get(hash(generation.number(), step));
+    check(content != null, "step " + step + " committed, but reduced in another generation");
+    committed.put(step, content);
   }
 
   void applying(WorkerId worker, long step, long applied, long gradient) {

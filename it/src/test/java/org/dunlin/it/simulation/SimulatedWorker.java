@@ -121,7 +121,7 @@ final class SimulatedWorker {
     long step = compute.header().step();
     for (SlotBatch batch : compute.own()) {
       int rows = batch.microBatches()[0].length;
-      if (!simulation.fits(step, rows)) {
+      if (!simulation.fits(id, step, rows)) {
         simulation.later(
             () ->
                 on(

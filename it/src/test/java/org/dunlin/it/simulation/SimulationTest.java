@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 @Tag("simulation")
 class SimulationTest {
   private static final long FIRST_SEED = Long.getLong("dunlin.simulation.seed", 1);
-  private static final int SEEDS = Integer.getInteger("dunlin.simulation.seeds", 3000);
+  private static final int SEEDS = Integer.getInteger("dunlin.simulation.seeds", 2000);
 
   @Test
   void shouldEndAsACalmRunWithTheSameRecordsUnderAnyStorm() {
