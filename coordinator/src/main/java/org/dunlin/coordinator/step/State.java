@@ -24,6 +24,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param source who was asked for the parameters, while they are being saved
  * @param stopAsked whether a person wants the run to end
  * @param notFinite how the last committed steps went wrong
+ * @param retries attempts in a row that parted or broke although nobody was lost
  */
 public record State(
     Phase phase,
@@ -36,7 +37,8 @@ public record State(
     Optional<CutRecord> awaited,
     Optional<WorkerId> source,
     boolean stopAsked,
-    NotFinite notFinite) {
+    NotFinite notFinite,
+    int retries) {
 
   /** What is being waited for. */
   public enum Phase {
@@ -63,7 +65,8 @@ public record State(
         Optional.empty(),
         Optional.empty(),
         false,
-        NotFinite.NONE);
+        NotFinite.NONE,
+        0);
   }
 
   State withPhase(Phase next) {
@@ -78,7 +81,8 @@ public record State(
         awaited,
         source,
         stopAsked,
-        notFinite);
+        notFinite,
+        retries);
   }
 
   State withJoined(WorkerId worker) {
@@ -93,7 +97,8 @@ public record State(
         awaited,
         source,
         stopAsked,
-        notFinite);
+        notFinite,
+        retries);
   }
 
   State withLoaded(WorkerId worker) {
@@ -108,10 +113,11 @@ public record State(
         awaited,
         source,
         stopAsked,
-        notFinite);
+        notFinite,
+        retries);
   }
 
-  /** Without a worker, wherever it was. */
+  /** Without a worker, wherever it was; the others may be luckier. */
   State without(WorkerId worker) {
     return new State(
         phase,
@@ -124,7 +130,8 @@ public record State(
         awaited,
         source,
         stopAsked,
-        notFinite);
+        notFinite,
+        0);
   }
 
   State withGeneration(Generation next, List<Share> nextShares) {
@@ -139,7 +146,8 @@ public record State(
         Optional.empty(),
         source,
         stopAsked,
-        notFinite);
+        notFinite,
+        retries);
   }
 
   State withPrepared(WorkerId worker, StepResult result) {
@@ -156,7 +164,8 @@ public record State(
         awaited,
         source,
         stopAsked,
-        notFinite);
+        notFinite,
+        retries);
   }
 
   State withAwaited(CutRecord cut) {
@@ -171,7 +180,8 @@ public record State(
         Optional.of(cut),
         source,
         stopAsked,
-        notFinite);
+        notFinite,
+        retries);
   }
 
   State withCommitted(NotFinite now) {
@@ -186,7 +196,8 @@ public record State(
         awaited,
         source,
         stopAsked,
-        now);
+        now,
+        0);
   }
 
   State withSource(WorkerId worker) {
@@ -201,7 +212,8 @@ public record State(
         awaited,
         Optional.of(worker),
         stopAsked,
-        notFinite);
+        notFinite,
+        retries);
   }
 
   State withoutSource() {
@@ -216,7 +228,8 @@ public record State(
         awaited,
         Optional.empty(),
         stopAsked,
-        notFinite);
+        notFinite,
+        retries);
   }
 
   State withStopAsked() {
@@ -231,7 +244,24 @@ public record State(
         awaited,
         source,
         true,
-        notFinite);
+        notFinite,
+        retries);
+  }
+
+  State withRetry() {
+    return new State(
+        phase,
+        generation,
+        step,
+        joined,
+        loaded,
+        shares,
+        prepared,
+        awaited,
+        source,
+        stopAsked,
+        notFinite,
+        retries + 1);
   }
 
   boolean isMember(WorkerId worker) {

@@ -59,6 +59,9 @@ public final class StepProtocol {
    */
   public record Decision(State next, List<Effect> effects) {}
 
+  /** Attempts in a row that come to nothing although all live; each takes a lease or longer. */
+  private static final int MOST_RETRIES = 8;
+
   private final Term term;
   private final long steps;
   private final int slots;
@@ -197,11 +200,18 @@ public final class StepProtocol {
         : discard(state, event, "not of this generation");
   }
 
-  // All are alive, so only a connection was lost: they meet again.
+  // All are alive, so only a connection was lost: they meet again, but not for ever.
   private Decision waited(State state, Waited event) {
-    return isOpen(state, term, event.generation(), state.step()) && state.awaited().isEmpty()
-        ? assign(state, List.of())
-        : discard(state, event, "not of this generation");
+    if (!isOpen(state, term, event.generation(), state.step()) || state.awaited().isPresent()) {
+      return discard(state, event, "not of this generation");
+    }
+    if (state.retries() == MOST_RETRIES) {
+      return fail(
+          state,
+          "step %d: the workers reach the coordinator but not each other, after %d new attempts; let every host reach every other one's ports"
+              .formatted(state.step(), MOST_RETRIES));
+    }
+    return assign(state.withRetry(), List.of());
   }
 
   private Decision recorded(State state, Recorded event) {
@@ -271,7 +281,12 @@ public final class StepProtocol {
     if (state.phase() != Phase.SAVING || state.source().isPresent()) {
       return discard(state, event, "nothing was being saved");
     }
-    return askAnother(state, event.worker(), List.of(), event.sentence());
+    return state.retries() == MOST_RETRIES
+        ? fail(
+            state,
+            "the model could not be fetched after %d new attempts; worker %s: %s"
+                .formatted(MOST_RETRIES, event.worker(), event.sentence()))
+        : askAnother(state.withRetry(), event.worker(), List.of(), event.sentence());
   }
 
   /** Asks a member for the parameters: any but one, that one if there is no other. */

@@ -1,8 +1,8 @@
 package org.dunlin.it.simulation;
 
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -12,6 +12,7 @@ import org.dunlin.coordinator.step.Share;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.message.StepResult;
 import org.dunlin.worker.member.MemberEffect;
 import org.dunlin.worker.member.MemberEvent;
 
@@ -22,21 +23,30 @@ import org.dunlin.worker.member.MemberEvent;
 final class Invariants {
   /** One generation: who belongs to it, and who is where in it. */
   private static final class Together {
+    private final Generation generation;
     private final Set<WorkerId> members = new TreeSet<>();
     private final Map<WorkerId, SimulatedWorker> waiting = new TreeMap<>();
     private final Map<WorkerId, Runnable> arrived = new TreeMap<>();
-    private final Set<WorkerId> prepared = new TreeSet<>();
+    private final Map<WorkerId, StepResult> prepared = new TreeMap<>();
     private final Map<Integer, Long> leaves = new TreeMap<>();
     private boolean parted;
+
+    Together(Generation generation) {
+      this.generation = generation;
+    }
   }
 
+  static final long INITIAL_PARAMETERS = 17;
+
+  private final Simulation simulation;
   private final int slots;
-  private final Map<Generation, Together> generations = new TreeMap<>();
-  private final Map<Long, Long> committed = new TreeMap<>();
+  private final TreeMap<Generation, Together> generations = new TreeMap<>();
+  private final TreeMap<Long, Long> committed = new TreeMap<>();
   private final Map<Long, Long> contents = new HashMap<>();
   private Generation newest = new Generation(0);
 
-  Invariants(int slots) {
+  Invariants(Simulation simulation, int slots) {
+    this.simulation = simulation;
     this.slots = slots;
   }
 
@@ -44,7 +54,7 @@ final class Invariants {
     check(assign.generation().compareTo(newest) > 0, "generation goes back");
     check(assign.firstStep() == committed.size(), "a generation skips or repeats a step");
     newest = assign.generation();
-    Together together = new Together();
+    Together together = new Together(assign.generation());
     Set<Integer> owned = new HashSet<>();
     for (Share share : assign.shares()) {
       together.members.add(share.worker());
@@ -57,16 +67,12 @@ final class Invariants {
   }
 
   /** A member is there; all go on once all are. */
-  void meeting(Simulation simulation, SimulatedWorker worker, Generation generation) {
-    arrive(simulation, worker, generation, () -> worker.on(new MemberEvent.Met(generation)));
+  void meeting(SimulatedWorker worker, Generation generation) {
+    arrive(worker, generation, () -> worker.on(new MemberEvent.Met(generation)));
   }
 
   /** A member's slots are computed; its peers' continuation runs once all members are there. */
-  void computing(
-      Simulation simulation,
-      SimulatedWorker worker,
-      MemberEffect.Compute compute,
-      Runnable continuation) {
+  void computing(SimulatedWorker worker, MemberEffect.Compute compute, Runnable continuation) {
     long step = compute.header().step();
     check(step == worker.applied(), worker.id() + " computes " + step + " on other parameters");
     Together together = generations.get(compute.generation());
@@ -79,11 +85,10 @@ final class Invariants {
           together.leaves.put(batch.slot(), leaf) == null,
           "slot " + batch.slot() + " summed twice");
     }
-    arrive(simulation, worker, compute.generation(), continuation);
+    arrive(worker, compute.generation(), continuation);
   }
 
-  private void arrive(
-      Simulation simulation, SimulatedWorker worker, Generation generation, Runnable then) {
+  private void arrive(SimulatedWorker worker, Generation generation, Runnable then) {
     Together together = generations.get(generation);
     check(together.members.contains(worker.id()), worker.id() + " is no member");
     if (together.parted) {
@@ -112,26 +117,26 @@ final class Invariants {
   }
 
   /** A member died: nobody of its generations is answered any more. */
-  void killed(Simulation simulation, WorkerId worker) {
-    generations.forEach(
-        (generation, together) -> {
-          if (together.members.contains(worker)) {
-            part(generation, together);
-          }
-        });
+  void killed(WorkerId worker) {
+    generations.values().stream().filter(t -> t.members.contains(worker)).forEach(this::part);
+  }
+
+  /** A member closes its connections of older generations. */
+  void brokenOff(WorkerId worker, Generation next) {
+    generations.headMap(next).values().stream()
+        .filter(t -> t.members.contains(worker))
+        .forEach(this::part);
   }
 
   /** The newest generation's connections break. */
-  void partAll(Simulation simulation) {
-    if (generations.containsKey(newest)) {
-      part(newest, generations.get(newest));
-    }
+  void partAll() {
+    part(generations.get(newest));
   }
 
-  private static void part(Generation generation, Together together) {
+  private void part(Together together) {
     together.parted = true;
     together.arrived.clear();
-    together.waiting.values().forEach(worker -> worker.parted(generation));
+    together.waiting.values().forEach(worker -> worker.parted(together.generation));
     together.waiting.clear();
   }
 
@@ -140,6 +145,10 @@ final class Invariants {
     Together together = generations.get(generation);
     long root = contents.getOrDefault(hash(generation.number(), step), 0L);
     if (root == 0) {
+      check(
+          together.leaves.size() == simulation.presentSlots(step),
+          "step %d holds %d slots (expected: %d)"
+              .formatted(step, together.leaves.size(), simulation.presentSlots(step)));
       root = node(together.leaves, 1);
       together.leaves.clear();
       contents.put(hash(generation.number(), step), root);
@@ -157,17 +166,26 @@ final class Invariants {
   }
 
   void prepared(WorkerId worker, MemberEffect.TellPrepared effect) {
-    generations.get(effect.generation()).prepared.add(worker);
+    generations.get(effect.generation()).prepared.put(worker, effect.result());
   }
 
   void committed(long step, Generation generation) {
     check(step == committed.size(), "step " + step + " committed after " + committed.size());
+    check(generation.equals(newest), "step " + step + " committed in an older generation");
     Together together = generations.get(generation);
+    List<Long> checksums =
+        together.prepared.values().stream()
+            .filter(result -> result.step() == step)
+            .map(StepResult::checksum)
+            .toList();
     check(
-        together.prepared.equals(together.members),
-        "step " + step + " committed while only " + together.prepared + " are prepared");
-    together.prepared.clear();
-    committed.put(step, contents.get(hash(generation.number(), step)));
+        checksums.size() == together.members.size(),
+        "step %d committed while only %d of %d are prepared"
+            .formatted(step, checksums.size(), together.members.size()));
+    check(Set.copyOf(checksums).size() == 1, "step " + step + " committed with two contents");
+    Long content = contents.get(hash(generation.number(), step));
+    check(content != null, "step " + step + " committed, but reduced in another generation");
+    committed.put(step, content);
   }
 
   void applying(WorkerId worker, long step, long applied, long gradient) {
@@ -176,16 +194,17 @@ final class Invariants {
     check(committed.get(step) == gradient, worker + " applies another gradient in step " + step);
   }
 
-  long finalParameters(Collection<SimulatedWorker> workers, int steps) {
+  void committedExactly(long steps) {
     check(committed.size() == steps, committed.size() + " of " + steps + " steps committed");
-    Set<Long> values = new HashSet<>();
-    for (SimulatedWorker worker : workers) {
-      if (worker.applied() == steps) {
-        values.add(worker.parameters());
-      }
+  }
+
+  /** What a calm machine holds after so many of the committed steps. */
+  long parametersAfter(long steps) {
+    long parameters = INITIAL_PARAMETERS;
+    for (long gradient : committed.headMap(steps).values()) {
+      parameters = hash(parameters, gradient);
     }
-    check(values.size() == 1, "the workers' parameters differ: " + values);
-    return values.iterator().next();
+    return parameters;
   }
 
   static long hash(long left, long right) {
@@ -194,7 +213,7 @@ final class Invariants {
     return (z ^ (z >>> 27)) | 1;
   }
 
-  private static void check(boolean holds, String otherwise) {
+  static void check(boolean holds, String otherwise) {
     if (!holds) {
       throw new AssertionError(otherwise);
     }

@@ -15,16 +15,20 @@ import org.dunlin.worker.member.MemberState;
 final class SimulatedWorker {
   private final WorkerId id;
   private final Simulation simulation;
+  private final Minds minds;
   private final MemberProtocol protocol = new MemberProtocol();
   private MemberState state = MemberState.initial();
-  private long parameters = 17;
+  private Generation newest = new Generation(0);
+  private long parameters = Invariants.INITIAL_PARAMETERS;
   private long applied;
   private long prepared;
   private boolean alive = true;
+  private long wakesAt;
 
-  SimulatedWorker(WorkerId id, Simulation simulation) {
+  SimulatedWorker(WorkerId id, Simulation simulation, Minds minds) {
     this.id = id;
     this.simulation = simulation;
+    this.minds = minds;
   }
 
   WorkerId id() {
@@ -47,56 +51,77 @@ final class SimulatedWorker {
     alive = false;
   }
 
+  /** Until then everything that reaches it waits. */
+  void hangUntil(long tick) {
+    wakesAt = Math.max(wakesAt, tick);
+  }
+
   void on(MemberEvent event) {
+    whenAwake(
+        () -> {
+          MemberProtocol.Decision decision = minds.member(protocol, state, event);
+          state = decision.next();
+          decision.effects().forEach(this::carryOut);
+        });
+  }
+
+  private void whenAwake(Runnable action) {
     if (!alive) {
       return;
     }
-    MemberProtocol.Decision decision = protocol.next(state, event);
-    state = decision.next();
-    decision.effects().forEach(this::carryOut);
+    if (simulation.now() < wakesAt) {
+      simulation.at(wakesAt, () -> whenAwake(action));
+      return;
+    }
+    action.run();
   }
 
   private void carryOut(MemberEffect effect) {
     switch (effect) {
       case MemberEffect.Load e -> simulation.later(() -> on(new MemberEvent.StateLoaded()));
       case MemberEffect.TellLoaded e ->
-          simulation.send(() -> simulation.coordinator(new Event.Loaded(id, e.term())));
-      case MemberEffect.BreakOff e -> {} // what it was waiting for is of an older generation
-      case MemberEffect.Meet e -> {
-        simulation.feed(id, e.generation());
-        simulation.invariants().meeting(simulation, this, e.generation());
-      }
+          simulation.tellCoordinator(id, new Event.Loaded(id, e.term()));
+      case MemberEffect.BreakOff e -> simulation.invariants().brokenOff(id, e.next());
+      case MemberEffect.Meet e -> meet(e.generation());
       case MemberEffect.Compute e -> compute(e);
       case MemberEffect.TellMemoryShort e ->
-          simulation.send(
-              () ->
-                  simulation.coordinator(
-                      new Event.MemoryShort(
-                          id, e.term(), e.generation(), e.step(), e.rows(), e.tokens())));
+          simulation.tellCoordinator(
+              id,
+              new Event.MemoryShort(id, e.term(), e.generation(), e.step(), e.rows(), e.tokens()));
       case MemberEffect.TellParted e ->
-          simulation.send(
-              () -> simulation.coordinator(new Event.Parted(id, e.term(), e.generation())));
+          simulation.tellCoordinator(id, new Event.Parted(id, e.term(), e.generation()));
       case MemberEffect.TellPrepared e -> {
         simulation.invariants().prepared(id, e);
-        simulation.send(
-            () ->
-                simulation.coordinator(
-                    new Event.Prepared(id, e.term(), e.generation(), e.result())));
+        simulation.tellCoordinator(
+            id, new Event.Prepared(id, e.term(), e.generation(), e.result()));
       }
-      case MemberEffect.Apply e -> simulation.later(() -> apply(e.step()));
-      case MemberEffect.Offer e ->
-          simulation.send(() -> simulation.coordinator(new Event.Offered(id, e.term(), e.steps())));
-      case MemberEffect.TellBroken e -> throw new AssertionError(e.sentence());
+      case MemberEffect.Apply e -> simulation.later(() -> whenAwake(() -> apply(e.step())));
+      case MemberEffect.Offer e -> {
+        Invariants.check(
+            applied == e.steps(),
+            "%s offers its state after %d steps as that after %d"
+                .formatted(id, applied, e.steps()));
+        simulation.offered(id, e.term(), e.steps(), parameters);
+      }
+      case MemberEffect.TellBroken e -> throw new AssertionError(id + ": " + e.sentence());
       case MemberEffect.Stop e -> {}
       case MemberEffect.Discard e -> simulation.countDiscard();
     }
+  }
+
+  private void meet(Generation generation) {
+    Invariants.check(
+        generation.compareTo(newest) > 0, id + " goes back to generation " + generation);
+    newest = generation;
+    simulation.feed(id, generation);
+    simulation.invariants().meeting(this, generation);
   }
 
   private void compute(MemberEffect.Compute compute) {
     long step = compute.header().step();
     for (SlotBatch batch : compute.own()) {
       int rows = batch.microBatches()[0].length;
-      if (!simulation.fits(step, rows)) {
+      if (!simulation.fits(id, step, rows)) {
         simulation.later(
             () ->
                 on(
@@ -105,7 +130,7 @@ final class SimulatedWorker {
         return;
       }
     }
-    simulation.invariants().computing(simulation, this, compute, () -> computed(compute));
+    simulation.invariants().computing(this, compute, () -> whenAwake(() -> computed(compute)));
   }
 
   void parted(Generation generation) {
@@ -113,16 +138,14 @@ final class SimulatedWorker {
   }
 
   private void computed(MemberEffect.Compute compute) {
-    if (!alive) {
-      return;
-    }
-    prepared = simulation.invariants().reduced(compute.generation(), compute.header().step());
+    long step = compute.header().step();
+    prepared = simulation.invariants().reduced(compute.generation(), step);
     on(
         new MemberEvent.Computed(
             compute.generation(),
             new StepResult(
-                compute.header().step(),
-                prepared,
+                step,
+                simulation.reported(id, step, prepared),
                 true,
                 1,
                 new Scalars(applied + 1, 1, 0),
@@ -130,9 +153,6 @@ final class SimulatedWorker {
   }
 
   private void apply(long step) {
-    if (!alive) {
-      return;
-    }
     simulation.invariants().applying(id, step, applied, prepared);
     parameters = Invariants.hash(parameters, prepared);
     applied++;

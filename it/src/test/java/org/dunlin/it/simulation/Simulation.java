@@ -1,11 +1,15 @@
 package org.dunlin.it.simulation;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.PriorityQueue;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
@@ -21,26 +25,14 @@ import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.worker.member.MemberEvent;
 
 /**
- * A whole run: one coordinator, some workers that may be killed or short of memory, and a network
- * that delays, reorders and repeats.
+ * A whole run: one coordinator, some workers, the {@link Storm} and a network that delays, reorders
+ * and repeats.
  *
  * <p>Virtual time is a counter of ticks. A message is delivered after a drawn number of them, so
  * later ones overtake earlier ones; with the storm's probability it is delivered once more, later.
  */
 final class Simulation {
   static final Term TERM = new Term(1);
-
-  /**
-   * What the storm may do.
-   *
-   * @param maxDelay ticks, at least 1
-   * @param repeatProbability of delivering a message a second time
-   * @param kills workers that die, never the last one
-   * @param cuts connections between living members that break
-   */
-  record Storm(int maxDelay, double repeatProbability, int kills, int cuts) {
-    static final Storm CALM = new Storm(1, 0, 0, 0);
-  }
 
   /**
    * The shape of a run.
@@ -51,6 +43,15 @@ final class Simulation {
   record Shape(
       int workers, int slots, int steps, int emptySlots, int rowsThatFit, long shortFromStep) {}
 
+  /**
+   * How a run ended.
+   *
+   * @param failure why it failed, if it did
+   * @param steps committed ones
+   * @param parameters saved ones' hash; empty if there were none to save
+   */
+  record Outcome(Optional<String> failure, long steps, Optional<Long> parameters) {}
+
   /** Rows of a slot's one micro-batch, of as many tokens, before any limit. */
   static final int ROWS = 8;
 
@@ -58,14 +59,26 @@ final class Simulation {
 
   private record Delivery(long at, long order, Runnable action) {}
 
-  private static final int MAX_DELIVERIES = 200_000;
+  /** Messages that follow each other in a step or a new generation, and some repeated ones. */
+  private static final int HOPS = 24;
+
+  /** One message in so many may take so many times the longest delay. */
+  private static final int LATE_ONE_IN = 16;
+
+  private static final int LATER = 4;
+
+  /** Generations that records of short memory and breaks from before the storm's end may cost. */
+  private static final int MORE_GENERATIONS = 12;
 
   private final SplittableRandom random;
   private final Storm storm;
   private final Shape shape;
+  private final Minds minds;
   private final StepProtocol protocol;
   private final Map<WorkerId, SimulatedWorker> workers = new TreeMap<>();
+  private final Set<WorkerId> lost = new TreeSet<>();
   private final Map<Generation, Feed> feeds = new TreeMap<>();
+  private final Map<WorkerId, Long> offers = new HashMap<>();
   private final PriorityQueue<Delivery> network =
       new PriorityQueue<>(
           (a, b) ->
@@ -73,77 +86,61 @@ final class Simulation {
   private final Invariants invariants;
   private final List<CutRecord> records = new ArrayList<>();
   private State state = State.initial();
-  private int kills;
-  private int cuts;
+  private Optional<Outcome> outcome = Optional.empty();
+  private Optional<Long> saved = Optional.empty();
+  private int writing;
   private long now;
   private long order;
-  private boolean finished;
   private int discards;
 
-  Simulation(long seed, Shape shape, Storm storm) {
+  Simulation(long seed, Shape shape, Storm.Plan plan) {
+    this(seed, shape, plan, Minds.PRODUCTION);
+  }
+
+  Simulation(long seed, Shape shape, Storm.Plan plan, Minds minds) {
     this.random = new SplittableRandom(seed);
-    this.storm = storm;
+    this.storm = new Storm(plan, this);
     this.shape = shape;
+    this.minds = minds;
     this.protocol = new StepProtocol(TERM, shape.steps(), shape.slots(), shape.workers(), 0);
-    this.invariants = new Invariants(shape.slots());
-    this.kills = storm.kills();
-    this.cuts = storm.cuts();
+    this.invariants = new Invariants(this, shape.slots());
     for (int w = 0; w < shape.workers(); w++) {
       WorkerId id = new WorkerId("w" + w, 1);
-      workers.put(id, new SimulatedWorker(id, this));
+      workers.put(id, new SimulatedWorker(id, this, minds));
     }
   }
 
-  /** Runs to the end; returns the hash of the final parameters, the same on every worker. */
-  long run() {
+  /** Runs until nothing is under way; throws an AssertionError where that is no allowed outcome. */
+  Outcome run() {
     for (WorkerId id : workers.keySet()) {
       send(() -> coordinator(new Event.Joined(id)));
     }
-    int deliveries = 0;
     while (!network.isEmpty()) {
-      if (++deliveries > MAX_DELIVERIES) {
-        throw new AssertionError("not finished after " + deliveries + " deliveries: " + state);
-      }
       Delivery next = network.poll();
       now = next.at();
       next.action().run();
-      maybeKill();
-      maybeCut();
+      storm.maybe(state.phase());
+      requireProgress();
     }
-    if (!finished) {
-      throw new AssertionError("nothing is under way, yet the run has not finished: " + state);
-    }
-    return invariants.finalParameters(workers.values(), shape.steps());
+    Outcome end =
+        outcome.orElseThrow(
+            () -> new AssertionError("nothing is under way, yet the run has not ended: " + state));
+    end.failure().ifPresentOrElse(storm::requireAllowed, () -> requireWhole(end));
+    return end;
   }
 
-  private void maybeKill() {
-    List<WorkerId> alive = workers.keySet().stream().filter(this::isAlive).toList();
-    if (kills == 0
-        || alive.size() < 2
-        || state.phase() == State.Phase.ASSEMBLING
-        || random.nextInt(40) > 0) {
-      return;
+  private void requireWhole(Outcome end) {
+    invariants.committedExactly(end.steps());
+    Invariants.check(
+        end.steps() == shape.steps() || storm.hasAskedToStop(),
+        "ended early after " + end.steps() + " steps, though nobody asked");
+    if (end.parameters().isPresent()) {
+      Invariants.check(
+          end.parameters().get() == invariants.parametersAfter(end.steps()),
+          "saved other parameters than those after " + end.steps() + " steps");
+    } else {
+      Invariants.check(end.steps() == 0, "ended without saving anything");
     }
-    kills--;
-    WorkerId dead = alive.get(random.nextInt(alive.size()));
-    workers.get(dead).kill();
-    send(() -> coordinator(new Event.Lost(dead, "is gone")));
-    invariants.killed(this, dead);
-  }
-
-  private void maybeCut() {
-    if (cuts > 0 && state.phase() == State.Phase.STEPPING && random.nextInt(60) == 0) {
-      cuts--;
-      invariants.partAll(this);
-    }
-  }
-
-  boolean isAlive(WorkerId worker) {
-    return workers.get(worker).isAlive();
-  }
-
-  int discards() {
-    return discards;
   }
 
   Invariants invariants() {
@@ -154,31 +151,77 @@ final class Simulation {
     return random;
   }
 
-  /** Hands a message to the network. */
-  void send(Runnable action) {
-    enqueue(action);
-    if (random.nextDouble() < storm.repeatProbability()) {
-      enqueue(action);
-    }
+  Map<WorkerId, SimulatedWorker> workers() {
+    return workers;
   }
 
-  /** Lets something of one's own happen later, exactly once. */
-  void later(Runnable action) {
-    enqueue(action);
+  long now() {
+    return now;
   }
 
-  private void enqueue(Runnable action) {
-    network.add(new Delivery(now + 1 + random.nextInt(storm.maxDelay()), order++, action));
-  }
-
-  void coordinator(Event event) {
-    StepProtocol.Decision decision = protocol.next(state, event);
-    state = decision.next();
-    decision.effects().forEach(this::carryOut);
+  int discards() {
+    return discards;
   }
 
   void countDiscard() {
     discards++;
+  }
+
+  /** Whether the coordinator goes on without a worker. */
+  boolean isLost(WorkerId worker) {
+    return lost.contains(worker);
+  }
+
+  /** Hands a message to the network. */
+  void send(Runnable action) {
+    deliver(action);
+    if (random.nextDouble() < storm.plan().repeatProbability()) {
+      deliver(action);
+    }
+  }
+
+  // Few are very late.
+  private void deliver(Runnable action) {
+    int most = storm.plan().maxDelay() * (random.nextInt(LATE_ONE_IN) == 0 ? LATER : 1);
+    at(now + 1 + random.nextInt(most), action);
+  }
+
+  /** Lets something of one's own happen later, exactly once. */
+  void later(Runnable action) {
+    at(now + 1 + random.nextInt(storm.plan().maxDelay()), action);
+  }
+
+  void at(long tick, Runnable action) {
+    network.add(new Delivery(tick, order++, action));
+  }
+
+  /** A worker's message; one of a worker that is lost to the coordinator need not arrive. */
+  void tellCoordinator(WorkerId worker, Event event) {
+    if (!mayVanish(worker)) {
+      send(() -> coordinator(event));
+    }
+  }
+
+  private void tell(WorkerId worker, MemberEvent event) {
+    if (!mayVanish(worker)) {
+      send(() -> workers.get(worker).on(event));
+    }
+  }
+
+  private boolean mayVanish(WorkerId worker) {
+    return lost.contains(worker) && random.nextDouble() < storm.plan().lossProbability();
+  }
+
+  void coordinator(Event event) {
+    if (event instanceof Event.Lost gone) {
+      lost.add(gone.worker());
+    }
+    if (event instanceof Event.Joined joined) {
+      storm.joined(joined.worker());
+    }
+    StepProtocol.Decision decision = minds.coordinator(protocol, state, event);
+    state = decision.next();
+    decision.effects().forEach(this::carryOut);
   }
 
   private void carryOut(Effect effect) {
@@ -187,39 +230,72 @@ final class Simulation {
       case Effect.Assign e -> assign(e);
       case Effect.Commit e -> {
         invariants.committed(e.step(), e.generation());
-        for (WorkerId id : workers.keySet()) {
-          tell(id, new MemberEvent.Committed(TERM, e.generation(), e.step()));
+        for (Share share : feeds.get(e.generation()).shares()) {
+          tell(share.worker(), new MemberEvent.Committed(TERM, e.generation(), e.step()));
         }
       }
       case Effect.AskState e -> tell(e.worker(), new MemberEvent.StateAsked(TERM, e.steps()));
       case Effect.Save e -> later(() -> save(e));
       case Effect.Wait e -> later(() -> coordinator(new Event.Waited(e.generation())));
-      case Effect.Write e ->
-          later(
-              () -> {
-                records.add(e.cut());
-                coordinator(new Event.Recorded(e.cut()));
-              });
+      case Effect.Write e -> write(e.cut());
       case Effect.Miss e -> {}
       case Effect.Dismiss e -> tell(e.worker(), new MemberEvent.Dismissed(TERM, e.reason()));
-      case Effect.Finish e -> finished = true;
-      case Effect.Fail e -> throw new AssertionError("the run failed: " + e.sentence());
+      case Effect.Finish e -> end(new Outcome(Optional.empty(), e.steps(), saved));
+      case Effect.Fail e ->
+          end(new Outcome(Optional.of(e.sentence()), state.step(), Optional.empty()));
       case Effect.Discard e -> countDiscard();
     }
   }
 
-  // A stream that breaks with its sender.
+  private void end(Outcome how) {
+    Invariants.check(outcome.isEmpty(), "ended twice");
+    outcome = Optional.of(how);
+  }
+
+  // Once nothing more befalls it, a run ends soon.
+  private void requireProgress() {
+    long limit =
+        (long) storm.plan().maxDelay()
+            * HOPS
+            * (shape.steps() + MORE_GENERATIONS + storm.plan().saveBreaks());
+    Invariants.check(
+        outcome.isPresent() || now - storm.lastAt() <= limit,
+        "has not ended %d ticks after the storm (expected: at most %d)"
+            .formatted(now - storm.lastAt(), limit));
+  }
+
+  private void write(CutRecord cut) {
+    writing++;
+    later(
+        () -> {
+          writing--;
+          records.add(cut);
+          coordinator(new Event.Recorded(cut));
+        });
+  }
+
+  /** A worker's parameters are on their way. */
+  void offered(WorkerId worker, Term term, long steps, long parameters) {
+    offers.put(worker, parameters);
+    tellCoordinator(worker, new Event.Offered(worker, term, steps));
+  }
+
+  // A stream breaks with its sender, and sometimes without.
   private void save(Effect.Save save) {
-    coordinator(
-        isAlive(save.worker())
-            ? new Event.Saved(save.steps())
-            : new Event.SaveFailed(save.worker(), "the stream broke"));
+    if (!workers.get(save.worker()).isAlive() || storm.breaksSave()) {
+      coordinator(new Event.SaveFailed(save.worker(), "the stream broke"));
+      return;
+    }
+    saved = Optional.of(offers.get(save.worker()));
+    coordinator(new Event.Saved(save.steps()));
   }
 
   private void assign(Effect.Assign assign) {
     invariants.assigned(assign);
+    Invariants.check(writing == 0, "a generation begins before its record is durable");
     feeds.put(assign.generation(), new Feed(assign.firstStep(), assign.shares(), limit()));
     for (Share share : assign.shares()) {
+      Invariants.check(!lost.contains(share.worker()), share.worker() + " is lost, yet a member");
       tell(
           share.worker(),
           new MemberEvent.Assigned(
@@ -269,9 +345,20 @@ final class Simulation {
     return new SlotBatch(step, slot, slot, 1, ROWS - 1, texts, cut, 1);
   }
 
-  /** Whether a micro-batch of so many rows fits in a step. */
-  boolean fits(long step, int rows) {
-    return step < shape.shortFromStep() || rows <= shape.rowsThatFit();
+  /** Whether a micro-batch of so many rows fits in a step; every second worker is a large one. */
+  boolean fits(WorkerId worker, long step, int rows) {
+    boolean large = Integer.parseInt(worker.name().substring(1)) % 2 == 1;
+    return large || step < shape.shortFromStep() || rows <= shape.rowsThatFit();
+  }
+
+  /** The checksum that a worker reports: its own, or that of a machine that computes wrongly. */
+  long reported(WorkerId worker, long step, long checksum) {
+    return storm.lies(worker, step) ? checksum + 1 : checksum;
+  }
+
+  /** Slots of a step that are not empty. */
+  int presentSlots(long step) {
+    return shape.slots() - emptySlots(step);
   }
 
   /** A calm run that has these records from the beginning must end in the same parameters. */
@@ -285,8 +372,12 @@ final class Simulation {
   }
 
   // The last step's batch is short: its trailing slots are empty.
+  private int emptySlots(long step) {
+    return step == shape.steps() - 1 ? shape.emptySlots() : 0;
+  }
+
   private StepHeader header(long step) {
-    int empty = step == shape.steps() - 1 ? shape.emptySlots() : 0;
+    int empty = emptySlots(step);
     int[] firstQuery = new int[shape.slots() + 1];
     List<Long> ids = new ArrayList<>();
     for (int slot = 0; slot < shape.slots(); slot++) {
@@ -299,9 +390,5 @@ final class Simulation {
     long[] samples = ids.stream().mapToLong(Long::longValue).toArray();
     return new StepHeader(
         step, 0, ROWS - 1, firstQuery, samples, new long[samples.length * (ROWS - 1)], 2, 2);
-  }
-
-  private void tell(WorkerId worker, MemberEvent event) {
-    send(() -> workers.get(worker).on(event));
   }
 }

@@ -235,13 +235,14 @@ public final class MemberProtocol {
     if (!obeys(state, event.term()) || event.steps() < state.step()) {
       return discard(state, event, "the state is at " + state.step() + " steps");
     }
-    if (state.stateAsked() >= event.steps()) {
-      return discard(state, event, "asked already");
+    if (event.steps() == state.step() && isIdle(state.phase())) {
+      // Once more, if asked once more: the first time may have broken on its way.
+      return new Decision(
+          state.withStateAsked(event.steps()), List.of(new Offer(event.term(), event.steps())));
     }
-    MemberState next = state.withStateAsked(event.steps());
-    return event.steps() == state.step() && isIdle(state.phase())
-        ? new Decision(next, List.of(new Offer(event.term(), event.steps())))
-        : new Decision(next, List.of());
+    return state.stateAsked() >= event.steps()
+        ? discard(state, event, "asked already")
+        : new Decision(state.withStateAsked(event.steps()), List.of());
   }
 
   // While a step is applied its parameters are of neither step; before, they are still the old

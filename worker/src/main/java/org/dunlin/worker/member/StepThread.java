@@ -38,6 +38,8 @@ final class StepThread implements AutoCloseable {
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
   private volatile Device device;
   private volatile Exchange exchange;
+  private final Object reading = new Object();
+  private boolean deviceClosed;
   private int[] slotBounds = {};
 
   StepThread(WorkerSetup setup) {
@@ -126,8 +128,25 @@ final class StepThread implements AutoCloseable {
     return step;
   }
 
+  /** Its reader may be late: one that comes after the end is refused, not shown freed memory. */
   Iterator<StateChunk> state() {
-    return StateChunks.read(device);
+    Iterator<StateChunk> chunks = StateChunks.read(device);
+    return new Iterator<>() {
+      @Override
+      public boolean hasNext() {
+        return chunks.hasNext();
+      }
+
+      @Override
+      public StateChunk next() {
+        synchronized (reading) {
+          if (deviceClosed) {
+            throw new IllegalStateException("the device of " + setup.worker() + " is closed");
+          }
+          return chunks.next();
+        }
+      }
+    };
   }
 
   /** Ends waiting work, then closes what this thread owns; returns at once. */
@@ -152,8 +171,11 @@ final class StepThread implements AutoCloseable {
     if (exchange != null) {
       exchange.close();
     }
-    if (device != null) {
-      device.close();
+    synchronized (reading) {
+      deviceClosed = true;
+      if (device != null) {
+        device.close();
+      }
     }
   }
 }

@@ -8,6 +8,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.StateChunk;
@@ -48,6 +49,28 @@ class StateChunksTest {
     assertThatThrownBy(receiver::finish)
         .isInstanceOf(Refusal.class)
         .hasMessageContaining("lacks 1 elements of table");
+  }
+
+  @Test
+  void shouldNotBeReadFromAClosedDevice() {
+    Table device = new Table(2 * CHUNK);
+    WorkerSetup setup = new WorkerSetup(new WorkerId("w", 1), "0.1.0", "127.0.0.1", spec -> device);
+    StepThread steps = new StepThread(setup);
+    steps
+        .submit(
+            () ->
+                steps.load(
+                    null, receiver -> StateChunks.read(device).forEachRemaining(receiver::accept)))
+        .join();
+    device.reads = 0;
+    Iterator<StateChunk> chunks = steps.state();
+    chunks.next();
+    steps.close();
+    steps.closed().toCompletableFuture().join();
+    assertThatThrownBy(chunks::next)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("the device of w#1 is closed");
+    assertThat(device.reads).isEqualTo(1);
   }
 
   /** A device that holds one parameter and computes nothing. */

@@ -1,0 +1,213 @@
+package org.dunlin.it.simulation;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.dunlin.coordinator.step.CutRecord;
+import org.dunlin.coordinator.step.Effect;
+import org.dunlin.coordinator.step.Event;
+import org.dunlin.coordinator.step.State;
+import org.dunlin.coordinator.step.StepProtocol;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.MicroBatchLimit;
+import org.dunlin.protocol.run.Scalars;
+import org.dunlin.worker.member.MemberEffect;
+import org.dunlin.worker.member.MemberEvent;
+import org.dunlin.worker.member.MemberProtocol;
+import org.dunlin.worker.member.MemberState;
+
+/**
+ * Plays a script. Its first line is {@code run WORKERS SLOTS STEPS}; then each line is what one
+ * party hears, {@code coordinator: ...} or {@code WORKER: ...}, and the indented lines below are
+ * all that it does about it. {@code #} begins a remark; every slot has one query.
+ */
+final class Conversation {
+  private final StepProtocol protocol;
+  private final int slots;
+  private final SortedMap<String, MemberState> members = new TreeMap<>();
+  private State state = State.initial();
+
+  private Conversation(String[] run) {
+    this.slots = Integer.parseInt(run[2]);
+    this.protocol =
+        new StepProtocol(
+            Simulation.TERM, Integer.parseInt(run[3]), slots, Integer.parseInt(run[1]), 0);
+  }
+
+  /** The same script with what the protocols really do below each line that is heard. */
+  static String play(String script) {
+    List<String> played = new ArrayList<>();
+    Conversation conversation = null;
+    for (String line : script.lines().toList()) {
+      if (line.isBlank() || line.startsWith("#")) {
+        played.add(line);
+      } else if (conversation == null) {
+        played.add(line);
+        conversation = new Conversation(line.split(" "));
+      } else if (!line.startsWith(" ")) {
+        played.add(line);
+        int colon = line.indexOf(": ");
+        conversation.hear(line.substring(0, colon), line.substring(colon + 2).split(" ")).stream()
+            .map(done -> "  " + done)
+            .forEach(played::add);
+      }
+    }
+    return played.stream().collect(Collectors.joining("\n", "", "\n"));
+  }
+
+  private List<String> hear(String who, String[] words) {
+    if (who.equals("coordinator")) {
+      StepProtocol.Decision decision = protocol.next(state, coordinatorEvent(words));
+      state = decision.next();
+      return decision.effects().stream().map(Conversation::text).toList();
+    }
+    MemberState member = members.getOrDefault(who, MemberState.initial());
+    MemberProtocol.Decision decision = new MemberProtocol().next(member, memberEvent(words));
+    members.put(who, decision.next());
+    return decision.effects().stream().map(Conversation::text).toList();
+  }
+
+  private static Event coordinatorEvent(String[] w) {
+    return switch (w[0]) {
+      case "joined" -> new Event.Joined(worker(w[1]));
+      case "loaded" -> new Event.Loaded(worker(w[1]), Simulation.TERM);
+      case "prepared" ->
+          new Event.Prepared(worker(w[1]), Simulation.TERM, generation(w[2]), result(w[3]));
+      case "memory-short" ->
+          new Event.MemoryShort(
+              worker(w[1]),
+              Simulation.TERM,
+              generation(w[2]),
+              Long.parseLong(w[3]),
+              Integer.parseInt(w[4]),
+              Integer.parseInt(w[5]));
+      case "recorded" ->
+          new Event.Recorded(
+              new CutRecord(
+                  Long.parseLong(w[1]),
+                  new MicroBatchLimit(Integer.parseInt(w[2]), Integer.parseInt(w[3]))));
+      case "parted" -> new Event.Parted(worker(w[1]), Simulation.TERM, generation(w[2]));
+      case "waited" -> new Event.Waited(generation(w[1]));
+      case "offered" -> new Event.Offered(worker(w[1]), Simulation.TERM, Long.parseLong(w[2]));
+      case "saved" -> new Event.Saved(Long.parseLong(w[1]));
+      case "save-failed" -> new Event.SaveFailed(worker(w[1]), "the stream broke");
+      case "lost" -> new Event.Lost(worker(w[1]), "is gone");
+      case "stop" -> new Event.StopAsked();
+      default -> throw new IllegalArgumentException("the coordinator never hears " + w[0]);
+    };
+  }
+
+  private MemberEvent memberEvent(String[] w) {
+    return switch (w[0]) {
+      case "welcomed" -> new MemberEvent.Welcomed(Simulation.TERM);
+      case "state-loaded" -> new MemberEvent.StateLoaded();
+      case "assigned" ->
+          new MemberEvent.Assigned(
+              Simulation.TERM,
+              generation(w[1]),
+              Long.parseLong(w[2]),
+              Integer.parseInt(w[3]),
+              Integer.parseInt(w[4]));
+      case "met" -> new MemberEvent.Met(generation(w[1]));
+      case "header" -> new MemberEvent.Fed(generation(w[1]), header(Long.parseLong(w[2])));
+      case "batch" ->
+          new MemberEvent.Fed(
+              generation(w[1]), batch(Long.parseLong(w[2]), Integer.parseInt(w[3])));
+      case "computed" -> new MemberEvent.Computed(generation(w[1]), result(w[2]));
+      case "memory-short" ->
+          new MemberEvent.MemoryShort(
+              generation(w[1]),
+              Long.parseLong(w[2]),
+              Integer.parseInt(w[3]),
+              Integer.parseInt(w[4]));
+      case "parted" -> new MemberEvent.Parted(generation(w[1]), "a peer is gone");
+      case "committed" ->
+          new MemberEvent.Committed(Simulation.TERM, generation(w[1]), Long.parseLong(w[2]));
+      case "applied" -> new MemberEvent.Applied(Long.parseLong(w[1]));
+      case "state-asked" -> new MemberEvent.StateAsked(Simulation.TERM, Long.parseLong(w[1]));
+      case "dismissed" -> new MemberEvent.Dismissed(Simulation.TERM, "the run has ended");
+      default -> throw new IllegalArgumentException("a worker never hears " + w[0]);
+    };
+  }
+
+  private static WorkerId worker(String name) {
+    return new WorkerId(name, 1);
+  }
+
+  private static Generation generation(String word) {
+    return new Generation(Long.parseLong(word.substring(1)));
+  }
+
+  private static StepResult result(String step) {
+    return new StepResult(
+        Long.parseLong(step), 7, true, 1, new Scalars(1, 1, 0), new double[] {0.5});
+  }
+
+  private StepHeader header(long step) {
+    int[] firstQuery = new int[slots + 1];
+    for (int slot = 0; slot < slots; slot++) {
+      firstQuery[slot + 1] = slot + 1;
+    }
+    return new StepHeader(step, 0, 1, firstQuery, new long[slots], new long[slots], 2, 2);
+  }
+
+  private static SlotBatch batch(long step, int slot) {
+    return new SlotBatch(step, slot, slot, 1, 1, new int[2][2], new int[][] {{0, 1}}, 1);
+  }
+
+  private static String text(Effect effect) {
+    return switch (effect) {
+      case Effect.Welcome e -> "welcome " + e.worker().name();
+      case Effect.Assign e ->
+          "assign g%s from step %d:".formatted(e.generation(), e.firstStep())
+              + e.shares().stream()
+                  .map(s -> " %s[%d+%d]".formatted(s.worker().name(), s.firstSlot(), s.slots()))
+                  .collect(Collectors.joining());
+      case Effect.Commit e -> "commit g%s step %d".formatted(e.generation(), e.step());
+      case Effect.Write e ->
+          "write: from step %d, length %d or more, %d tokens at most"
+              .formatted(
+                  e.cut().fromStep(), e.cut().limit().minTokens(), e.cut().limit().mostTokens());
+      case Effect.Wait e -> "wait g" + e.generation();
+      case Effect.AskState e -> "ask %s for step %d".formatted(e.worker().name(), e.steps());
+      case Effect.Save e -> "save %s step %d".formatted(e.worker().name(), e.steps());
+      case Effect.Miss e -> "miss %s, %d left".formatted(e.worker().name(), e.members());
+      case Effect.Dismiss e -> "dismiss %s: %s".formatted(e.worker().name(), e.reason());
+      case Effect.Finish e -> "finish after %d%s".formatted(e.steps(), e.early() ? ", early" : "");
+      case Effect.Fail e -> "fail: " + e.sentence();
+      case Effect.Discard e -> "drop: " + e.why();
+    };
+  }
+
+  private static String text(MemberEffect effect) {
+    return switch (effect) {
+      case MemberEffect.Load e -> "load";
+      case MemberEffect.TellLoaded e -> "tell loaded";
+      case MemberEffect.BreakOff e -> "break off before g" + e.next();
+      case MemberEffect.Meet e -> "meet g" + e.generation();
+      case MemberEffect.Compute e ->
+          "compute g%s step %d, slots %s"
+              .formatted(
+                  e.generation(),
+                  e.header().step(),
+                  e.own().stream().map(SlotBatch::slot).toList());
+      case MemberEffect.TellPrepared e ->
+          "tell prepared g%s step %d".formatted(e.generation(), e.result().step());
+      case MemberEffect.TellMemoryShort e ->
+          "tell memory short g%s step %d: %d rows of %d tokens"
+              .formatted(e.generation(), e.step(), e.rows(), e.tokens());
+      case MemberEffect.TellParted e -> "tell parted g" + e.generation();
+      case MemberEffect.Apply e -> "apply " + e.step();
+      case MemberEffect.Offer e -> "offer step " + e.steps();
+      case MemberEffect.TellBroken e -> "tell broken: " + e.sentence();
+      case MemberEffect.Stop e -> "stop: " + e.end().reason();
+      case MemberEffect.Discard e -> "drop: " + e.why();
+    };
+  }
+}

@@ -1,0 +1,447 @@
+package org.dunlin.it.simulation;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.UnaryOperator;
+import org.dunlin.coordinator.step.CutRecord;
+import org.dunlin.coordinator.step.Effect;
+import org.dunlin.coordinator.step.Event;
+import org.dunlin.coordinator.step.Share;
+import org.dunlin.coordinator.step.State;
+import org.dunlin.coordinator.step.StepProtocol;
+import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.worker.member.MemberEffect;
+import org.dunlin.worker.member.MemberEvent;
+import org.dunlin.worker.member.MemberProtocol;
+import org.dunlin.worker.member.MemberState;
+
+/**
+ * Deliberate bugs, each a wrong word put around production's protocols. The simulation must catch
+ * every one of them: that is what its green seeds are worth.
+ */
+enum Mutation implements Minds {
+  /** One member's word is missing. */
+  COMMIT_BEFORE_ALL_ARE_PREPARED {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      int missing = first.next().shares().size() - first.next().prepared().size();
+      if (!(event instanceof Event.Prepared prepared)
+          || !first.effects().isEmpty()
+          || missing != 1) {
+        return first;
+      }
+      WorkerId last =
+          first.next().shares().stream()
+              .map(Share::worker)
+              .filter(worker -> !first.next().prepared().containsKey(worker))
+              .findFirst()
+              .orElseThrow();
+      return real.next(
+          first.next(),
+          new Event.Prepared(last, prepared.term(), prepared.generation(), prepared.result()));
+    }
+  },
+
+  STALE_GENERATION_IS_PREPARED {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return real.next(
+          state,
+          event instanceof Event.Prepared p
+              ? new Event.Prepared(p.worker(), p.term(), state.generation(), p.result())
+              : event);
+    }
+  },
+
+  STALE_STEP_IS_PREPARED {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return real.next(
+          state,
+          event instanceof Event.Prepared p
+              ? new Event.Prepared(
+                  p.worker(), p.term(), p.generation(), at(p.result(), state.step()))
+              : event);
+    }
+  },
+
+  PREPARED_IS_KEPT_ACROSS_GENERATIONS {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision decision = real.next(state, event);
+      if (decision.effects().stream().noneMatch(Effect.Assign.class::isInstance)) {
+        return decision;
+      }
+      Map<WorkerId, StepResult> kept = new TreeMap<>(state.prepared());
+      kept.keySet().retainAll(decision.next().loaded());
+      return new StepProtocol.Decision(
+          with(decision.next(), decision.next().loaded(), kept), decision.effects());
+    }
+  },
+
+  CHECKSUMS_ARE_NOT_COMPARED {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return real.next(
+          state,
+          event instanceof Event.Prepared p && !state.prepared().isEmpty()
+              ? new Event.Prepared(
+                  p.worker(),
+                  p.term(),
+                  p.generation(),
+                  checked(p.result(), state.prepared().values().iterator().next().checksum()))
+              : event);
+    }
+  },
+
+  COMMIT_OF_ANOTHER_STEP {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return rewritten(
+          real.next(state, event),
+          effect ->
+              effect instanceof Effect.Commit c && c.step() > 0
+                  ? new Effect.Commit(
+                      c.generation(),
+                      c.step() - 1,
+                      c.loss(),
+                      c.gradientNorm(),
+                      c.applied(),
+                      c.scalars(),
+                      c.notFinite())
+                  : effect);
+    }
+  },
+
+  RECORD_IS_NOT_AWAITED {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      Optional<CutRecord> cut = first.next().awaited();
+      if (cut.isEmpty() || state.awaited().isPresent()) {
+        return first;
+      }
+      StepProtocol.Decision then = real.next(first.next(), new Event.Recorded(cut.get()));
+      return new StepProtocol.Decision(
+          then.next(), List.of(first.effects().get(0), then.effects().get(0)));
+    }
+  },
+
+  RECORD_HOLDS_FROM_THE_NEXT_STEP {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision decision = real.next(state, event);
+      if (decision.effects().size() != 1
+          || !(decision.effects().get(0) instanceof Effect.Write write)) {
+        return decision;
+      }
+      CutRecord late = new CutRecord(write.cut().fromStep() + 1, write.cut().limit());
+      State next = decision.next();
+      return new StepProtocol.Decision(
+          new State(
+              next.phase(),
+              next.generation(),
+              next.step(),
+              next.joined(),
+              next.loaded(),
+              next.shares(),
+              next.prepared(),
+              Optional.of(late),
+              next.source(),
+              next.stopAsked(),
+              next.notFinite(),
+              next.retries()),
+          List.of(new Effect.Write(late)));
+    }
+  },
+
+  LOST_WORKER_STAYS_IN_THE_ROSTER {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return real.next(
+          state,
+          event instanceof Event.Lost && state.phase() == State.Phase.STEPPING
+              ? new Event.Waited(state.generation())
+              : event);
+    }
+  },
+
+  LOST_WORKER_IS_WAITED_FOR {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return event instanceof Event.Lost && state.phase() == State.Phase.STEPPING
+          ? new StepProtocol.Decision(state, List.of())
+          : real.next(state, event);
+    }
+  },
+
+  LOST_SOURCE_IS_WAITED_FOR {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return event instanceof Event.Lost && state.phase() == State.Phase.SAVING
+          ? new StepProtocol.Decision(state, List.of())
+          : real.next(state, event);
+    }
+  },
+
+  PARTED_GENERATION_IS_LEFT_ALONE {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return event instanceof Event.Waited
+          ? new StepProtocol.Decision(state, List.of())
+          : real.next(state, event);
+    }
+  },
+
+  GENERATION_BEGINS_WITH_THE_NEXT_STEP {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return rewritten(
+          real.next(state, event),
+          effect ->
+              effect instanceof Effect.Assign a
+                  ? new Effect.Assign(a.generation(), a.firstStep() + 1, a.shares())
+                  : effect);
+    }
+  },
+
+  GENERATION_KEEPS_ITS_NUMBER {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return rewritten(
+          real.next(state, event),
+          effect ->
+              effect instanceof Effect.Assign a && state.generation().number() > 0
+                  ? new Effect.Assign(state.generation(), a.firstStep(), a.shares())
+                  : effect);
+    }
+  },
+
+  A_SLOT_HAS_NO_OWNER {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return rewritten(
+          real.next(state, event),
+          effect ->
+              effect instanceof Effect.Assign a && a.generation().number() > 1
+                  ? new Effect.Assign(a.generation(), a.firstStep(), firstIsShort(a.shares()))
+                  : effect);
+    }
+  },
+
+  STATE_OF_THE_STEP_BEFORE_IS_SAVED {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return rewritten(
+          real.next(state, event),
+          effect ->
+              effect instanceof Effect.AskState a
+                  ? new Effect.AskState(a.worker(), a.steps() - 1)
+                  : effect);
+    }
+  },
+
+  APPLIED_BEFORE_THE_COMMIT {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      MemberProtocol.Decision first = real.next(state, event);
+      if (first.next().phase() != MemberState.Phase.PREPARED
+          || state.phase() == MemberState.Phase.PREPARED) {
+        return first;
+      }
+      MemberProtocol.Decision then =
+          real.next(
+              first.next(),
+              new MemberEvent.Committed(
+                  Simulation.TERM, first.next().generation(), first.next().step()));
+      return new MemberProtocol.Decision(
+          then.next(), List.of(first.effects().get(0), then.effects().get(0)));
+    }
+  },
+
+  ANY_COMMIT_IS_FOR_THE_PREPARED_STEP {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return real.next(
+          state,
+          event instanceof MemberEvent.Committed c
+              ? new MemberEvent.Committed(c.term(), c.generation(), state.step())
+              : event);
+    }
+  },
+
+  STALE_FEED_IS_TAKEN {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return real.next(
+          state,
+          event instanceof MemberEvent.Fed f
+              ? new MemberEvent.Fed(state.generation(), f.item())
+              : event);
+    }
+  },
+
+  FEED_IS_KEPT_ACROSS_GENERATIONS {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      MemberProtocol.Decision decision = real.next(state, event);
+      MemberState next = decision.next();
+      return next.phase() == MemberState.Phase.MEETING && event instanceof MemberEvent.Assigned
+          ? new MemberProtocol.Decision(
+              new MemberState(
+                  next.phase(),
+                  next.term(),
+                  next.generation(),
+                  next.firstSlot(),
+                  next.slots(),
+                  next.step(),
+                  state.fed(),
+                  next.next(),
+                  next.stateAsked()),
+              decision.effects())
+          : decision;
+    }
+  },
+
+  ASSIGN_IS_DROPPED_WHILE_APPLYING {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return event instanceof MemberEvent.Assigned && state.phase() == MemberState.Phase.APPLYING
+          ? new MemberProtocol.Decision(state, List.of())
+          : real.next(state, event);
+    }
+  },
+
+  OLDER_GENERATION_IS_BEGUN {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return real.next(
+          event instanceof MemberEvent.Assigned && state.next().isEmpty()
+              ? of(state, new Generation(0))
+              : state,
+          event);
+    }
+  },
+
+  OVERTAKEN_COMMIT_IS_FORGOTTEN {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return real.next(
+          state,
+          event instanceof MemberEvent.Assigned a && state.phase() == MemberState.Phase.PREPARED
+              ? new MemberEvent.Assigned(
+                  a.term(), a.generation(), state.step(), a.firstSlot(), a.slots())
+              : event);
+    }
+  },
+
+  PARTING_IS_NOT_TOLD {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return silent(real.next(state, event), MemberEffect.TellParted.class);
+    }
+  },
+
+  SHORT_MEMORY_IS_NOT_TOLD {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return silent(real.next(state, event), MemberEffect.TellMemoryShort.class);
+    }
+  },
+
+  STATE_IS_OFFERED_BEFORE_THE_UPDATE {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return event instanceof MemberEvent.StateAsked a && a.steps() == state.step() + 1
+          ? new MemberProtocol.Decision(state, List.of(new MemberEffect.Offer(a.term(), a.steps())))
+          : real.next(state, event);
+    }
+  },
+
+  SECOND_REQUEST_FOR_THE_STATE_IS_DROPPED {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return event instanceof MemberEvent.StateAsked a && state.stateAsked() >= a.steps()
+          ? new MemberProtocol.Decision(state, List.of())
+          : real.next(state, event);
+    }
+  };
+
+  private static StepResult at(StepResult r, long step) {
+    return new StepResult(
+        step, r.checksum(), r.applied(), r.gradientNorm(), r.scalars(), r.slotLosses());
+  }
+
+  private static StepResult checked(StepResult r, long checksum) {
+    return new StepResult(
+        r.step(), checksum, r.applied(), r.gradientNorm(), r.scalars(), r.slotLosses());
+  }
+
+  private static List<Share> firstIsShort(List<Share> shares) {
+    Share first = shares.get(0);
+    List<Share> all = new ArrayList<>(shares);
+    all.set(0, new Share(first.worker(), first.firstSlot(), first.slots() - 1));
+    return List.copyOf(all);
+  }
+
+  private static State with(
+      State s, SortedSet<WorkerId> loaded, Map<WorkerId, StepResult> prepared) {
+    return new State(
+        s.phase(),
+        s.generation(),
+        s.step(),
+        s.joined(),
+        new TreeSet<>(loaded),
+        s.shares(),
+        prepared,
+        s.awaited(),
+        s.source(),
+        s.stopAsked(),
+        s.notFinite(),
+        s.retries());
+  }
+
+  private static MemberState of(MemberState s, Generation generation) {
+    return new MemberState(
+        s.phase(),
+        s.term(),
+        generation,
+        s.firstSlot(),
+        s.slots(),
+        s.step(),
+        s.fed(),
+        s.next(),
+        s.stateAsked());
+  }
+
+  private static StepProtocol.Decision rewritten(
+      StepProtocol.Decision decision, UnaryOperator<Effect> rewrite) {
+    return new StepProtocol.Decision(
+        decision.next(), decision.effects().stream().map(rewrite).toList());
+  }
+
+  private static MemberProtocol.Decision silent(
+      MemberProtocol.Decision decision, Class<? extends MemberEffect> about) {
+    return new MemberProtocol.Decision(
+        decision.next(), decision.effects().stream().filter(e -> !about.isInstance(e)).toList());
+  }
+}

@@ -1,0 +1,206 @@
+package org.dunlin.it.simulation;
+
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
+import org.dunlin.coordinator.step.Event;
+import org.dunlin.coordinator.step.State;
+import org.dunlin.protocol.WorkerId;
+
+/** What befalls a run, drawn after each delivery, and which failures that excuses. */
+final class Storm {
+  /**
+   * What may happen.
+   *
+   * @param maxDelay ticks of a message, at least 1
+   * @param repeatProbability of delivering a message a second time
+   * @param kills workers that die
+   * @param cuts times that connections between living members break
+   * @param hangs workers that stand still; most of them longer than their lease
+   * @param saveBreaks streams of parameters that break although their sender lives
+   * @param lossProbability of a message from or to a worker that the coordinator goes on without
+   * @param stops whether a person asks for the end
+   * @param early whether workers may die before the first step
+   * @param all whether the last worker may die too
+   * @param liarAtStep the step in which the last worker computes wrongly, or -1
+   */
+  record Plan(
+      int maxDelay,
+      double repeatProbability,
+      int kills,
+      int cuts,
+      int hangs,
+      int saveBreaks,
+      double lossProbability,
+      boolean stops,
+      boolean early,
+      boolean all,
+      long liarAtStep) {
+    static final Plan CALM = new Plan(1, 0, 0, 0, 0, 0, 0, false, false, false, -1);
+
+    static Plan draw(SplittableRandom draw, int steps) {
+      return new Plan(
+          1 + draw.nextInt(50),
+          draw.nextDouble() * draw.nextInt(2),
+          draw.nextInt(4),
+          draw.nextInt(3),
+          draw.nextInt(3),
+          draw.nextInt(3),
+          draw.nextDouble(),
+          draw.nextInt(8) == 0,
+          draw.nextInt(16) == 0,
+          draw.nextInt(16) == 0,
+          draw.nextInt(16) == 0 ? draw.nextInt(steps) : -1);
+    }
+  }
+
+  private final Plan plan;
+  private final Simulation simulation;
+  private final Set<WorkerId> doomed = new TreeSet<>();
+  private int kills;
+  private int cuts;
+  private int hangs;
+  private int saveBreaks;
+  private boolean stopAsked;
+  private boolean diedEarly;
+  private boolean lied;
+  private long lastAt;
+
+  Storm(Plan plan, Simulation simulation) {
+    this.plan = plan;
+    this.simulation = simulation;
+    this.kills = plan.kills();
+    this.cuts = plan.cuts();
+    this.hangs = plan.hangs();
+    this.saveBreaks = plan.saveBreaks();
+  }
+
+  Plan plan() {
+    return plan;
+  }
+
+  /** The tick of the last event. */
+  long lastAt() {
+    return lastAt;
+  }
+
+  boolean hasAskedToStop() {
+    return stopAsked;
+  }
+
+  /** After each delivery. */
+  void maybe(State.Phase phase) {
+    if (phase == State.Phase.ENDED) {
+      return;
+    }
+    // Saving takes few deliveries, and is where much can go wrong.
+    int rarely = phase == State.Phase.SAVING ? 4 : 40;
+    boolean mayDie = plan.early() || phase != State.Phase.ASSEMBLING;
+    if (kills > 0 && mayDie && draws(rarely)) {
+      kills--;
+      kill(phase);
+    }
+    if (hangs > 0 && mayDie && draws(rarely)) {
+      hangs--;
+      hang(phase);
+    }
+    if (cuts > 0 && phase == State.Phase.STEPPING && draws(60)) {
+      cuts--;
+      happened();
+      simulation.invariants().partAll();
+    }
+    if (plan.stops() && !stopAsked && draws(100)) {
+      stopAsked = true;
+      happened();
+      simulation.send(() -> simulation.coordinator(new Event.StopAsked()));
+    }
+  }
+
+  private boolean draws(int rarely) {
+    return simulation.random().nextInt(rarely) == 0;
+  }
+
+  private void happened() {
+    lastAt = simulation.now();
+  }
+
+  private List<WorkerId> mayDie() {
+    List<WorkerId> healthy =
+        simulation.workers().keySet().stream().filter(id -> !doomed.contains(id)).toList();
+    return healthy.size() == 1 && !plan.all() ? List.of() : healthy;
+  }
+
+  private void kill(State.Phase phase) {
+    List<WorkerId> candidates = mayDie();
+    if (candidates.isEmpty()) {
+      return;
+    }
+    WorkerId dead = candidates.get(simulation.random().nextInt(candidates.size()));
+    doom(dead, phase);
+    simulation.workers().get(dead).kill();
+    simulation.send(() -> simulation.coordinator(new Event.Lost(dead, "is gone")));
+    simulation.invariants().killed(dead);
+  }
+
+  // Its connections stay open: only the coordinator can judge.
+  private void hang(State.Phase phase) {
+    List<WorkerId> candidates = mayDie();
+    if (candidates.isEmpty()) {
+      return;
+    }
+    WorkerId still = candidates.get(simulation.random().nextInt(candidates.size()));
+    long lease = 2L * plan.maxDelay();
+    long ticks = 1 + simulation.random().nextLong(4 * lease);
+    long wakes = simulation.now() + ticks;
+    simulation.workers().get(still).hangUntil(wakes);
+    if (ticks > lease) {
+      doom(still, phase);
+      lastAt = simulation.now() + lease;
+      simulation.at(lastAt, () -> simulation.coordinator(new Event.Lost(still, "has been silent")));
+    } else {
+      lastAt = wakes;
+    }
+  }
+
+  private void doom(WorkerId worker, State.Phase phase) {
+    happened();
+    doomed.add(worker);
+    diedEarly |= phase == State.Phase.ASSEMBLING;
+  }
+
+  /** Whoever joins is watched from then on: if it is dead by then, that is said once more. */
+  void joined(WorkerId worker) {
+    if (doomed.contains(worker)) {
+      simulation.later(() -> simulation.coordinator(new Event.Lost(worker, "is gone")));
+    }
+  }
+
+  /** Whether a stream of parameters breaks now. */
+  boolean breaksSave() {
+    if (saveBreaks == 0 || simulation.random().nextBoolean()) {
+      return false;
+    }
+    saveBreaks--;
+    happened();
+    return true;
+  }
+
+  /** Whether a worker computes a step wrongly. */
+  boolean lies(WorkerId worker, long step) {
+    boolean wrong =
+        step == plan.liarAtStep() && worker.name().equals("w" + (simulation.workers().size() - 1));
+    lied |= wrong;
+    return wrong;
+  }
+
+  /** Throws where nothing that happened excuses a failed run. */
+  void requireAllowed(String sentence) {
+    boolean nobodyLeft = doomed.size() == simulation.workers().size();
+    boolean excused =
+        sentence.startsWith("worker w")
+            ? diedEarly || nobodyLeft
+            : lied && sentence.contains("computes wrongly");
+    Invariants.check(excused, "the run failed: " + sentence);
+  }
+}
