@@ -1,5 +1,7 @@
 package org.dunlin.it.process;
 
+import static java.nio.file.StandardWatchEventKinds.ENTRY_CREATE;
+import static java.nio.file.StandardWatchEventKinds.ENTRY_MODIFY;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,12 +12,18 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.WatchKey;
+import java.nio.file.WatchService;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.dunlin.conf.command.Dunlin;
 
 /** A {@code dunlin train} in a JVM of its own. Close it: that leaves no process behind. */
@@ -36,6 +44,10 @@ final class Trainer implements AutoCloseable {
   }
 
   static Trainer start(Path runFolder, long steps, int workers) throws IOException {
+    return start(runFolder, Golden.keys(runFolder, steps, workers));
+  }
+
+  static Trainer start(Path runFolder, Map<String, Object> keys) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
@@ -43,13 +55,17 @@ final class Trainer implements AutoCloseable {
         .forEach(command::add);
     command.addAll(
         List.of("-cp", System.getProperty("java.class.path"), Dunlin.class.getName(), "train"));
-    Golden.keys(runFolder, steps, workers)
-        .forEach((key, value) -> command.addAll(List.of("--set", key + "=" + text(value))));
-    return new Trainer(runFolder, new ProcessBuilder(command).redirectErrorStream(true).start());
+    keys.forEach((key, value) -> command.addAll(List.of("--set", key + "=" + text(value))));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    // A thread's own arena would reserve address space, which some tests limit.
+    builder.environment().put("MALLOC_ARENA_MAX", "1");
+    return new Trainer(runFolder, builder.start());
   }
 
   private static String text(Object value) {
-    return value instanceof List<?> list ? "[\"" + list.get(0) + "\"]" : value.toString();
+    return value instanceof List<?> list
+        ? list.stream().map(each -> "\"" + each + "\"").collect(Collectors.joining(", ", "[", "]"))
+        : value.toString();
   }
 
   private void read() {
@@ -97,6 +113,25 @@ final class Trainer implements AutoCloseable {
       }
     }
     throw new AssertionError("no process " + name + " in " + all);
+  }
+
+  /** The same, once it is known. */
+  ProcessHandle awaitProcess(String name) throws Exception {
+    try (WatchService changes = FileSystems.getDefault().newWatchService()) {
+      Files.createDirectories(runFolder).register(changes, ENTRY_CREATE, ENTRY_MODIFY);
+      while (!isKnown(name)) {
+        WatchKey change = changes.poll(Golden.LIMIT_SECONDS, TimeUnit.SECONDS);
+        assertThat(change).as("output so far: %s", lines).isNotNull();
+        change.pollEvents();
+        change.reset();
+      }
+      return process(name);
+    }
+  }
+
+  private boolean isKnown(String name) throws IOException {
+    Path file = runFolder.resolve("processes.json");
+    return Files.exists(file) && Files.readString(file).contains(name);
   }
 
   /** The supervisor itself and all its children. */

@@ -16,6 +16,7 @@ import org.dunlin.worker.collective.Sums;
 import org.dunlin.worker.collective.TreeFold;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.engine.ComputeThreads;
+import org.dunlin.worker.engine.MemoryShort;
 import org.dunlin.worker.engine.Module;
 import org.dunlin.worker.engine.Torch;
 
@@ -65,20 +66,25 @@ final class BackwardPass {
     TreeFold<GradientBlock> dense = new TreeFold<>(tree, this::add);
     TreeFold<RowSet> rows = RowSet.folding(tree);
     SlotOrder order = new SlotOrder(slots);
-    threads.run(
-        () ->
-            order
-                .next()
-                .map(
-                    piece ->
-                        module -> {
-                          backward(module, step, piece.slot(), piece.number(), scale);
-                          if (piece.number() == piece.slot().microBatches() - 1) {
-                            offer(tree, piece.slot(), dense, rows);
-                          }
-                          order.done(piece);
-                          return true;
-                        }));
+    try {
+      threads.run(
+          () ->
+              order
+                  .next()
+                  .map(
+                      piece ->
+                          module -> {
+                            backward(module, step, piece.slot(), piece.number(), scale);
+                            if (piece.number() == piece.slot().microBatches() - 1) {
+                              offer(tree, piece.slot(), dense, rows);
+                            }
+                            order.done(piece);
+                            return true;
+                          }));
+    } catch (MemoryShort e) {
+      embedding.keepLess(); // or smaller micro-batches would find the same graphs in their way
+      throw e;
+    }
     reduce(header, tree, dense, rows, exchange);
     reduced.unscale(threads, step, scale);
   }
@@ -100,8 +106,7 @@ final class BackwardPass {
                 GradientBlock block = number == 0 ? pool.take() : slot.gradients();
                 slot.accumulate(module, step, number, kept.micro(), found, block);
               });
-      kept.encoded().close();
-      kept.micro().close();
+      kept.close();
     } catch (RuntimeException | Error e) {
       slot.turns().breakOff();
       throw EmbeddingPass.shortage(e, slot, number);

@@ -9,29 +9,60 @@ import org.dunlin.worker.engine.ComputeThreads;
 import org.dunlin.worker.engine.MemoryShort;
 import org.dunlin.worker.engine.Module;
 import org.dunlin.worker.engine.Torch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The first pass of a step: embeds the own slots' micro-batches. Those whose graphs fit into the
  * memory given keep them; the others are encoded again in the backward pass, to the same bits.
  */
 final class EmbeddingPass {
+  private static final Logger LOG = LoggerFactory.getLogger(EmbeddingPass.class);
+
   private final RunSpec spec;
   private final Encoder encoder;
   private final Memory memory;
+  private long graphBytes;
+  private long keptBytes;
 
   EmbeddingPass(RunSpec spec, Encoder encoder, Memory memory) {
     this.spec = spec;
     this.encoder = encoder;
     this.memory = memory;
+    this.graphBytes = memory.graphBytes();
   }
 
   /**
-   * Embeds all of it.
+   * Embeds all of it. Where memory runs out, graphs that are kept to save time go first.
    *
    * @param step owns what is kept
    */
   void run(ComputeThreads threads, NDManager step, List<SlotWork> slots) {
-    AtomicLong bytes = new AtomicLong(memory.graphBytes());
+    while (true) {
+      AtomicLong left = new AtomicLong(graphBytes);
+      try {
+        embed(threads, step, slots, left);
+        keptBytes = graphBytes - left.get();
+        return;
+      } catch (MemoryShort e) {
+        keptBytes = graphBytes - left.get();
+        if (keptBytes == 0) {
+          throw e;
+        }
+        slots.forEach(SlotWork::forget);
+        keepLess();
+      }
+    }
+  }
+
+  /** Lets the graphs that are kept take half of what they took when memory ran out. */
+  void keepLess() {
+    graphBytes = keptBytes / 2;
+    LOG.warn("memory ran out: graphs may take {} bytes from now on", graphBytes);
+  }
+
+  private void embed(
+      ComputeThreads threads, NDManager step, List<SlotWork> slots, AtomicLong bytes) {
     List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
     for (SlotWork slot : slots) {
       for (int m = 0; m < slot.microBatches(); m++) {
@@ -53,6 +84,7 @@ final class EmbeddingPass {
   /** The failure of a micro-batch as what it is: a lack of memory, or itself. */
   static RuntimeException shortage(Throwable failure, SlotWork slot, int number) {
     if (MemoryShort.isReasonOf(failure)) {
+      LOG.warn("memory ran out", failure);
       int rows = slot.batch().microBatches()[number].length;
       return new MemoryShort(rows, slot.batch().paddedTokens(number), failure);
     }

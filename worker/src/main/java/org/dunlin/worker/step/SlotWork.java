@@ -22,7 +22,12 @@ import org.dunlin.worker.loss.Places;
  */
 final class SlotWork {
   /** A micro-batch whose backward pass needs no second encoding. */
-  record Kept(MicroBatch micro, Encoder.Encoded encoded) {}
+  record Kept(MicroBatch micro, Encoder.Encoded encoded) {
+    void close() {
+      encoded.close();
+      micro.close();
+    }
+  }
 
   private final SlotBatch batch;
   private final int hidden;
@@ -62,6 +67,13 @@ final class SlotWork {
     Optional<Kept> found = Optional.ofNullable(kept[number]);
     kept[number] = null;
     return found;
+  }
+
+  /** Closes all that was kept. */
+  void forget() {
+    for (int number = 0; number < kept.length; number++) {
+      takeKept(number).ifPresent(Kept::close);
+    }
   }
 
   /** Copies a micro-batch's embeddings out. */

@@ -1,0 +1,110 @@
+package org.dunlin.it.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A worker whose address space is too small for its micro-batches: libtorch is given no memory. */
+@Tag("process")
+@EnabledOnOs(value = OS.LINUX, architectures = "amd64", disabledReason = "uses prlimit")
+class MemoryShortTest {
+  private static final int PAIRS = 256;
+  private static final int TOKENS = 128;
+  private static final int MICRO_BATCH = 2 * PAIRS * TOKENS;
+
+  /**
+   * Measured: a worker takes 3.2e9 before its first step; a graph of the whole batch 1e9 more, and
+   * one of half of it 0.5e9.
+   */
+  private static final long ADDRESS_SPACE = 3_750_000_000L;
+
+  @TempDir private Path folder;
+
+  @Test
+  void shouldGoOnWithSmallerMicroBatchesToTheBitsOfARunThatBeganWithThem() throws Exception {
+    Path data = folder.resolve("long.jsonl");
+    Files.writeString(data, longPairs());
+    Path limited = folder.resolve("limited");
+    List<String> limits = new ArrayList<>();
+    try (Trainer trainer = Trainer.start(limited, keys(limited, data, 1))) {
+      limitAddressSpace(trainer.awaitProcess("worker-1"));
+
+      assertThat(trainer.awaitExit()).isZero();
+
+      for (String line : Files.readAllLines(limited.resolve("records.jsonl"))) {
+        JsonNode record = new ObjectMapper().readTree(line);
+        assertThat(record.path("from_step").asLong()).isZero();
+        assertThat(record.path("most_tokens").asInt()).isLessThan(MICRO_BATCH);
+        limits.add(record.path("min_tokens").asInt() + ":" + record.path("most_tokens").asInt());
+      }
+      assertThat(limits).isNotEmpty().doesNotHaveDuplicates();
+      assertThat(trainer.output())
+          .filteredOn(line -> line.startsWith("memory ran out: from step 0 on"))
+          .hasSameSizeAs(limits);
+    }
+
+    Path calm = folder.resolve("calm");
+    Map<String, Object> keys = keys(calm, data, 0);
+    keys.put("micro-batch.by-length", limits);
+    try (Trainer trainer = Trainer.start(calm, keys)) {
+      assertThat(trainer.awaitExit()).isZero();
+    }
+    assertThat(calm.resolve("records.jsonl")).doesNotExist();
+    assertThat(Files.mismatch(weights(limited), weights(calm))).isEqualTo(-1);
+
+    Path uncut = folder.resolve("uncut");
+    try (Trainer trainer = Trainer.start(uncut, keys(uncut, data, 0))) {
+      assertThat(trainer.awaitExit()).isZero();
+    }
+    // Else the bits would say nothing about the records.
+    assertThat(Files.mismatch(weights(limited), weights(uncut))).isNotEqualTo(-1);
+  }
+
+  private static Map<String, Object> keys(Path run, Path data, int workers) {
+    Map<String, Object> keys = Golden.keys(run, 1, workers);
+    keys.put("data.files", List.of(data));
+    keys.put("data.query-max-tokens", TOKENS);
+    keys.put("data.passage-max-tokens", TOKENS);
+    keys.put("batch.size", PAIRS);
+    keys.put("slots", 1);
+    keys.put("micro-batch.tokens", MICRO_BATCH);
+    keys.put("model.hidden-dropout", 0);
+    keys.put("optimizer.warmup-ratio", 0);
+    keys.put("compute-threads", 1);
+    keys.put("heap-mib.worker", 1024);
+    return keys;
+  }
+
+  private static String longPairs() {
+    StringBuilder rows = new StringBuilder();
+    for (int row = 0; row < PAIRS; row++) {
+      rows.append("{\"query\": \"").append(("question " + row + " ").repeat(TOKENS));
+      rows.append("\", \"pos\": [\"").append(("answer " + row + " ").repeat(TOKENS));
+      rows.append("\"]}\n");
+    }
+    return rows.toString();
+  }
+
+  private static void limitAddressSpace(ProcessHandle worker)
+      throws IOException, InterruptedException {
+    List<String> command =
+        List.of("prlimit", "--pid", Long.toString(worker.pid()), "--as=" + ADDRESS_SPACE);
+    assertThat(new ProcessBuilder(command).inheritIO().start().waitFor()).isZero();
+  }
+
+  private static Path weights(Path run) {
+    return run.resolve("model/model.safetensors");
+  }
+}
