@@ -59,7 +59,8 @@ public final class Job implements AutoCloseable {
   }
 
   private static void requireMemory(Settings settings, RunSpec spec) {
-    MemoryBudget budget = MemoryBudget.of(spec, settings.computeThreads());
+    MemoryBudget.requireBlocks(spec);
+    MemoryBudget budget = budget(settings, spec);
     if (settings.workers() == 0) {
       budget.requireDirect();
       budget.requirePhysical(1, Runtime.getRuntime().maxMemory());
@@ -70,6 +71,10 @@ public final class Job implements AutoCloseable {
     budget.requirePhysical(settings.workers(), heapMib * MIB);
   }
 
+  private static MemoryBudget budget(Settings settings, RunSpec spec) {
+    return MemoryBudget.of(spec, settings.computeThreads(), Math.max(1, settings.workers()));
+  }
+
   public RunSpec spec() {
     return inputs.spec();
   }
@@ -78,6 +83,7 @@ public final class Job implements AutoCloseable {
   public List<String> planLines() {
     List<String> lines = new ArrayList<>(inputs.planLines());
     Processor.advice(spec().compute().precision()).ifPresent(lines::add);
+    lines.add(budget(settings, spec()).line());
     return List.copyOf(lines);
   }
 

@@ -8,12 +8,14 @@ import java.util.Locale;
 import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.ActivationBytes;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.step.Memory;
 
 /**
- * The direct memory that one worker needs from the first step to the last. What grows with a
- * micro-batch, the activations, comes on top.
+ * The memory of one worker: first what it needs from the first step to the last, in Java's direct
+ * memory; then what libtorch takes on top.
  *
  * @param parametersBytes of all parameters
  * @param momentsBytes AdamW's two
@@ -21,16 +23,29 @@ import org.dunlin.protocol.run.RunSpec;
  * @param partialBytes sums that wait in the tree, log2(slots) + 1, and one a compute thread, each
  *     without the word embedding
  * @param gatherBytes the passages' embeddings of a step at their longest, and their gradients
+ * @param activationBytes of the largest micro-batch allowed, one a compute thread, by estimate
+ * @param keptBytes what graphs that are kept for the backward pass may take (GradCache); given up
+ *     where memory runs out
  */
 record MemoryBudget(
     long parametersBytes,
     long momentsBytes,
     long reducedBytes,
     long partialBytes,
-    long gatherBytes) {
+    long gatherBytes,
+    long activationBytes,
+    long keptBytes) {
+  // A block of direct memory is one buffer, whose bytes an int counts.
+  private static final long MOST_FLOATS = (1L << 29) - 32;
+
   private static final double GIB = 1L << 30;
 
-  static MemoryBudget of(RunSpec spec, int computeThreads) {
+  /**
+   * Adds it up.
+   *
+   * @param workers on this machine, at least 1
+   */
+  static MemoryBudget of(RunSpec spec, int computeThreads, int workers) {
     List<Tensor> tensors = EncoderTensors.expected(spec.encoder(), spec.heads());
     long all = 0;
     long dense = 0;
@@ -48,7 +63,35 @@ record MemoryBudget(
       floats += batch.passageMaxTokens() * (2L + spec.heads().vectorWidth());
     }
     return new MemoryBudget(
-        all, 2 * all, all, dense * (waiting + computeThreads), 2 * passages * floats * Float.BYTES);
+        all,
+        2 * all,
+        all,
+        dense * (waiting + computeThreads),
+        2 * passages * floats * Float.BYTES,
+        computeThreads * ActivationBytes.most(spec),
+        Memory.ofMachine(spec.compute().recomputesLayers(), workers).graphBytes());
+  }
+
+  /** Refuses a step whose passages' vectors, at their longest, one buffer cannot hold. */
+  static void requireBlocks(RunSpec spec) {
+    BatchSpec batch = spec.batch();
+    long passages = (long) batch.pools() * batch.pairs() * batch.groupSize();
+    long floats = passages * (batch.passageMaxTokens() - 1) * spec.heads().vectorWidth();
+    if (spec.heads().unified() && floats > MOST_FLOATS) {
+      throw Refusal.usage(
+          "the token vectors of a step: %d numbers, of %d passages of %d tokens (expected: at most %d); lower batch.size, train.accumulation, data.group-size or data.passage-max-tokens"
+              .formatted(floats, passages, batch.passageMaxTokens(), MOST_FLOATS));
+    }
+  }
+
+  /** All of it, for a person. */
+  String line() {
+    return "memory of each worker: %s at most: %s, activations %s, graphs kept to save time up to %s"
+        .formatted(
+            gib(directBytes() + activationBytes + keptBytes),
+            parts(),
+            gib(activationBytes),
+            gib(keptBytes));
   }
 
   long directBytes() {

@@ -173,7 +173,8 @@ final class ProcessRun {
   }
 
   private void startWorkers(String address) {
-    long directBytes = MemoryBudget.of(spec, settings.computeThreads()).directBytes();
+    long directBytes =
+        MemoryBudget.of(spec, settings.computeThreads(), settings.workers()).directBytes();
     for (int w = 1; w <= settings.workers() && !stop.isAsked(); w++) {
       RunEvent.Member member = new RunEvent.Member("worker", "worker-" + w, 1, 0);
       start(
@@ -184,7 +185,8 @@ final class ProcessRun {
                   member.name(),
                   Long.toString(member.incarnation()),
                   address,
-                  Integer.toString(settings.computeThreads())),
+                  Integer.toString(settings.computeThreads()),
+                  Integer.toString(settings.workers())),
               settings.workerHeapMib(),
               directBytes / MIB + MORE_DIRECT_MIB,
               RunFolder.log(runFolder, member.name())));

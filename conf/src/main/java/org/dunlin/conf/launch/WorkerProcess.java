@@ -16,8 +16,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The body of {@code dunlin worker NAME INCARNATION COORDINATOR THREADS}, a child of a supervisor:
- * it needs nothing but the coordinator's address, and lives until it is sent away.
+ * The body of {@code dunlin worker NAME INCARNATION COORDINATOR THREADS WORKERS}, a child of a
+ * supervisor: it needs nothing but the coordinator's address, and lives until it is sent away.
  */
 public final class WorkerProcess {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerProcess.class);
@@ -39,9 +39,10 @@ public final class WorkerProcess {
     Lifeline.hold();
     WorkerId worker = new WorkerId(arguments.get(0), Long.parseLong(arguments.get(1)));
     int threads = Integer.parseInt(arguments.get(3));
+    int workers = Integer.parseInt(arguments.get(4));
     WorkerEnd end;
     try {
-      end = run(worker, arguments.get(2), threads);
+      end = run(worker, arguments.get(2), threads, workers);
     } catch (RuntimeException e) {
       LOG.error("failed", e);
       end = new WorkerEnd(true, e.toString());
@@ -53,13 +54,16 @@ public final class WorkerProcess {
     return end.failed() ? 1 : 0;
   }
 
-  private static WorkerEnd run(WorkerId worker, String coordinator, int threads) {
+  private static WorkerEnd run(WorkerId worker, String coordinator, int threads, int workers) {
     CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
     try (ClusterNode node = ClusterNode.start(List.of("worker"), LocalRun.HOST)) {
       node.join(coordinator);
       WorkerSetup setup =
           new WorkerSetup(
-              worker, Version.CURRENT, LocalRun.HOST, spec -> new StepCompute(spec, threads));
+              worker,
+              Version.CURRENT,
+              LocalRun.HOST,
+              spec -> StepCompute.among(workers, spec, threads));
       var actor = node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, end), "worker");
       WorkerEnd silent = new WorkerEnd(true, "it stopped without a reason; see its log");
       node.stopped(actor)

@@ -53,6 +53,10 @@ record BenchBatch(StepHeader header, List<SlotBatch> slots) {
             firstQuery,
             new long[queryTokens.length],
             new long[passageTokens.length],
+            passageTokens.clone(),
+            new float[0],
+            true,
+            new int[] {0, queryTokens.length},
             real,
             real);
     return new BenchBatch(header, slots);

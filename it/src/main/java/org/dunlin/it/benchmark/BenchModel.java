@@ -11,7 +11,8 @@ import org.dunlin.worker.member.Device;
 enum BenchModel {
   TINY(128, 2, 2, 512, 30_522, EncoderSpec.Family.BERT),
   SMALL(384, 12, 12, 1536, 30_522, EncoderSpec.Family.BERT),
-  BASE(768, 12, 12, 3072, 250_002, EncoderSpec.Family.XLM_ROBERTA);
+  BASE(768, 12, 12, 3072, 250_002, EncoderSpec.Family.XLM_ROBERTA),
+  LARGE(1024, 24, 16, 4096, 250_002, EncoderSpec.Family.XLM_ROBERTA);
 
   private static final int POSITIONS = 8194;
   private static final int CHUNK = 1 << 16;

@@ -6,9 +6,9 @@ import picocli.CommandLine.Command;
 /** {@code ./dunlin benchmark …}: lives beside the tests, not in the product. */
 @Command(
     name = "dunlin benchmark",
-    description = "Measures Dunlin beside a peer, alternating in one run.",
+    description = "Measures Dunlin: its speed beside a peer, its memory alone.",
     mixinStandardHelpOptions = true,
-    subcommands = {StepBenchmark.class, CollectivesBenchmark.class})
+    subcommands = {StepBenchmark.class, CollectivesBenchmark.class, MemoryBenchmark.class})
 public final class Benchmark {
   private Benchmark() {}
 

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.List;
+import org.dunlin.protocol.run.ActivationBytes;
 import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
@@ -86,26 +87,14 @@ final class Encoder {
     return Math.round(probability * 65536);
   }
 
-  /** What a graph of this many tokens takes, in bytes, by estimate. */
+  /** What a graph takes, in bytes, by estimate. */
   long graphBytes(MicroBatch batch) {
-    long tokens = (long) batch.rows().length * batch.tokens();
-    long floats = tokens * spec.layers() * (16L * spec.hidden() + 3L * spec.feedForward());
-    if (spec.attentionDropout() > 0) {
-      floats += 4L * tokens * batch.tokens() * spec.heads() * spec.layers();
-    }
-    return floats * Float.BYTES + castBytes();
-  }
-
-  // A graph holds the layers' weights in the factors' type, 2 bytes each, for its way back.
-  private long castBytes() {
-    long weights = 4L * spec.hidden() * spec.hidden() + 2L * spec.hidden() * spec.feedForward();
-    return precision == Precision.FP32 ? 0 : 2L * spec.layers() * weights;
+    return ActivationBytes.graph(spec, precision, batch.rows().length, batch.tokens());
   }
 
   /** What {@link #encodeByLayers} keeps, in bytes. */
   long stateBytes(MicroBatch batch) {
-    long tokens = (long) batch.rows().length * batch.tokens();
-    return tokens * (spec.layers() + 1) * spec.hidden() * Float.BYTES;
+    return ActivationBytes.states(spec, batch.rows().length, batch.tokens());
   }
 
   Encoded encode(Module module, NDManager manager, MicroBatch batch) {

@@ -21,8 +21,17 @@ public record Memory(boolean byLayers, long graphBytes) {
 
   /** Graphs may take a quarter of the machine's memory. */
   public static Memory ofMachine(boolean byLayers) {
+    return ofMachine(byLayers, 1);
+  }
+
+  /**
+   * The same of a worker that is not alone.
+   *
+   * @param workers on this machine, which share the quarter; at least 1
+   */
+  public static Memory ofMachine(boolean byLayers, int workers) {
     OperatingSystemMXBean machine =
         (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    return new Memory(byLayers, machine.getTotalMemorySize() / 4);
+    return new Memory(byLayers, machine.getTotalMemorySize() / 4 / workers);
   }
 }

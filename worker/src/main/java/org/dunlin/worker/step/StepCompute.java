@@ -52,6 +52,16 @@ public final class StepCompute implements Device {
   }
 
   /**
+   * Of a worker that is not alone on its machine.
+   *
+   * @param workers on this machine, at least 1; bits do not depend on it
+   */
+  public static StepCompute among(int workers, RunSpec spec, int computeThreads) {
+    Memory memory = Memory.ofMachine(spec.compute().recomputesLayers(), workers);
+    return new StepCompute(spec, computeThreads, memory, Optional.empty());
+  }
+
+  /**
    * @param memory bits do not depend on it
    * @param watch is shown all scores
    */
