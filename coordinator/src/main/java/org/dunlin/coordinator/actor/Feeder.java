@@ -112,15 +112,23 @@ final class Feeder {
   void close(WorkerId worker) {
     Outlet outlet = outlets.remove(worker);
     if (outlet != null) {
-      outlet.queue().complete();
+      end(outlet);
     }
   }
 
   void close() {
     ended = true;
     reader.cancel();
-    outlets.values().forEach(outlet -> outlet.queue().complete());
+    outlets.values().forEach(Feeder::end);
     outlets.clear();
+  }
+
+  private static void end(Outlet outlet) {
+    try {
+      outlet.queue().complete();
+    } catch (IllegalStateException e) {
+      // The member has ended its side already.
+    }
   }
 
   private static void offer(Outlet outlet, StepBatch batch) {

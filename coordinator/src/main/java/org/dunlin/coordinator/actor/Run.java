@@ -3,7 +3,6 @@ package org.dunlin.coordinator.actor;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import org.apache.pekko.Done;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Source;
@@ -50,7 +49,7 @@ public record Run(
   /** Keeps what time or a machine decided, so that the run can be told again. */
   public interface RecordLog {
     /** Completes when the record is on disk; fails if it cannot be. */
-    CompletionStage<Done> append(CutRecord record);
+    CompletionStage<Void> append(CutRecord record);
   }
 
   /** Writes a model folder, whole or not at all. */

@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import org.apache.pekko.Done;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.protocol.Refusal;
@@ -24,14 +23,14 @@ public final class RecordFile implements Run.RecordLog {
   }
 
   @Override
-  public CompletionStage<Done> append(CutRecord record) {
+  public CompletionStage<Void> append(CutRecord record) {
     String line =
         "{\"record\":\"micro-batch-limit\",\"from_step\":%d,\"min_tokens\":%d,\"most_tokens\":%d}%n"
             .formatted(record.fromStep(), record.limit().minTokens(), record.limit().mostTokens());
-    return CompletableFuture.supplyAsync(() -> write(line));
+    return CompletableFuture.runAsync(() -> write(line));
   }
 
-  private Done write(String line) {
+  private void write(String line) {
     try (FileChannel file =
         FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
       ByteBuffer bytes = ByteBuffer.wrap(line.getBytes(StandardCharsets.UTF_8));
@@ -39,7 +38,6 @@ public final class RecordFile implements Run.RecordLog {
         file.write(bytes);
       }
       file.force(true);
-      return Done.getInstance();
     } catch (IOException e) {
       throw Refusal.run(path + ": cannot be written: " + e.getMessage(), e);
     }

@@ -16,8 +16,12 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A worker whose address space is too small for its micro-batches: libtorch is given no memory. */
-@Tag("process")
+/**
+ * A worker whose address space is too small for its micro-batches: libtorch is given no memory. A
+ * long form, because what a JVM takes before differs by machine: {@code -Dgroups=long
+ * -DexcludedGroups= -Dtest=MemoryShortTest}.
+ */
+@Tag("long")
 @EnabledOnOs(value = OS.LINUX, architectures = "amd64", disabledReason = "uses prlimit")
 class MemoryShortTest {
   private static final int PAIRS = 256;
