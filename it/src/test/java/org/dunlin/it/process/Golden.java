@@ -30,7 +30,6 @@ final class Golden {
     keys.put("micro-batch.tokens", 512);
     keys.put("train.steps", steps);
     keys.put("workers", workers);
-    keys.put("step.lease-ms", 2000);
     return keys;
   }
 

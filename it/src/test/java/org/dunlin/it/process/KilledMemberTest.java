@@ -11,7 +11,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.dunlin.it.benchmark.CollectivesMember;
 import org.dunlin.protocol.Generation;
-import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
@@ -19,6 +18,7 @@ import org.dunlin.protocol.message.Seat;
 import org.dunlin.worker.collective.DataPlane;
 import org.dunlin.worker.collective.Exchange;
 import org.dunlin.worker.collective.Exchange.Kind;
+import org.dunlin.worker.collective.Parting;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -37,7 +37,7 @@ class KilledMemberTest {
       first.destroyForcibly();
       assertThatThrownBy(() -> waiting.get(Golden.LIMIT_SECONDS, TimeUnit.SECONDS))
           .cause()
-          .isInstanceOf(Refusal.class)
+          .isInstanceOf(Parting.class)
           .hasMessageStartingWith("worker w1#1 ended its connection in step 1, EMBEDDINGS");
       broken.close();
 

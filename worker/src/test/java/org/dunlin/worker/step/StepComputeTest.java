@@ -96,7 +96,7 @@ class StepComputeTest {
     SmallRun run = new SmallRun(0.1, 32, 2, 64);
     try (StepCompute device = run.device(2)) {
       long after = 0;
-      for (long step = 0; step < 240; step++) {
+      for (long step = 0; step < 140; step++) {
         run.compute(device, step, 12);
         device.apply(step);
         if (step == 40) {
