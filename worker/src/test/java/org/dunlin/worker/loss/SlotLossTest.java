@@ -173,7 +173,7 @@ class SlotLossTest {
     for (int i = 0; i < expected.length; i++) {
       worst = Math.max(worst, Math.abs(found.get(i) - expected[i]));
     }
-    assertThat(slack).as("near ties").isLessThanOrEqualTo(1e-2 * Math.max(1e-3, scale));
+    assertThat(slack).as("near ties").isLessThanOrEqualTo(5e-2 * Math.max(1e-3, scale));
     double most = 10 * TOLERANCE * Math.max(1e-3, scale) + slack;
     assertThat(worst).as(what).isLessThanOrEqualTo(most);
   }
