@@ -56,7 +56,7 @@ record MemoryBudget(
     }
     int waiting = Integer.numberOfTrailingZeros(spec.batch().slots()) + 1;
     BatchSpec batch = spec.batch();
-    long passages = (long) batch.pools() * batch.pairs() * batch.groupSize();
+    long passages = passages(batch);
     long floats = spec.encoder().hidden();
     if (spec.heads().unified()) {
       // Of each token an id, a lexical weight and a vector.
@@ -72,10 +72,14 @@ record MemoryBudget(
         Memory.ofMachine(spec.compute().recomputesLayers(), workers).graphBytes());
   }
 
+  private static long passages(BatchSpec batch) {
+    return (long) batch.pools() * batch.pairs() * batch.groupSize();
+  }
+
   /** Refuses a step whose passages' vectors, at their longest, one buffer cannot hold. */
   static void requireBlocks(RunSpec spec) {
     BatchSpec batch = spec.batch();
-    long passages = (long) batch.pools() * batch.pairs() * batch.groupSize();
+    long passages = passages(batch);
     long floats = passages * (batch.passageMaxTokens() - 1) * spec.heads().vectorWidth();
     if (spec.heads().unified() && floats > MOST_FLOATS) {
       throw Refusal.usage(

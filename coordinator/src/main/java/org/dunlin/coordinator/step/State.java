@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.StepResult;
@@ -69,199 +70,111 @@ public record State(
         0);
   }
 
-  State withPhase(Phase next) {
+  /** A copy to be changed; what is not set stays. */
+  private final class Next {
+    private Phase nextPhase = phase;
+    private Generation nextGeneration = generation;
+    private long nextStep = step;
+    private SortedSet<WorkerId> nextJoined = joined;
+    private SortedSet<WorkerId> nextLoaded = loaded;
+    private List<Share> nextShares = shares;
+    private Map<WorkerId, StepResult> nextPrepared = prepared;
+    private Optional<CutRecord> nextAwaited = awaited;
+    private Optional<WorkerId> nextSource = source;
+    private boolean nextStopAsked = stopAsked;
+    private NotFinite nextNotFinite = notFinite;
+    private int nextRetries = retries;
+  }
+
+  private State with(Consumer<Next> change) {
+    Next next = new Next();
+    change.accept(next);
     return new State(
-        next,
-        generation,
-        step,
-        joined,
-        loaded,
-        shares,
-        prepared,
-        awaited,
-        source,
-        stopAsked,
-        notFinite,
-        retries);
+        next.nextPhase,
+        next.nextGeneration,
+        next.nextStep,
+        next.nextJoined,
+        next.nextLoaded,
+        next.nextShares,
+        next.nextPrepared,
+        next.nextAwaited,
+        next.nextSource,
+        next.nextStopAsked,
+        next.nextNotFinite,
+        next.nextRetries);
+  }
+
+  State withPhase(Phase now) {
+    return with(next -> next.nextPhase = now);
   }
 
   State withJoined(WorkerId worker) {
-    return new State(
-        phase,
-        generation,
-        step,
-        plus(joined, worker),
-        loaded,
-        shares,
-        prepared,
-        awaited,
-        source,
-        stopAsked,
-        notFinite,
-        retries);
+    return with(next -> next.nextJoined = plus(joined, worker));
   }
 
   State withLoaded(WorkerId worker) {
-    return new State(
-        phase,
-        generation,
-        step,
-        joined,
-        plus(loaded, worker),
-        shares,
-        prepared,
-        awaited,
-        source,
-        stopAsked,
-        notFinite,
-        retries);
+    return with(next -> next.nextLoaded = plus(loaded, worker));
   }
 
   /** Without a worker, wherever it was; the others may be luckier. */
   State without(WorkerId worker) {
-    return new State(
-        phase,
-        generation,
-        step,
-        minus(joined, worker),
-        minus(loaded, worker),
-        shares,
-        prepared,
-        awaited,
-        source,
-        stopAsked,
-        notFinite,
-        0);
+    return with(
+        next -> {
+          next.nextJoined = minus(joined, worker);
+          next.nextLoaded = minus(loaded, worker);
+          next.nextRetries = 0;
+        });
   }
 
-  State withGeneration(Generation next, List<Share> nextShares) {
-    return new State(
-        Phase.STEPPING,
-        next,
-        step,
-        joined,
-        loaded,
-        nextShares,
-        Map.of(),
-        Optional.empty(),
-        source,
-        stopAsked,
-        notFinite,
-        retries);
+  State withGeneration(Generation begun, List<Share> owners) {
+    return with(
+        next -> {
+          next.nextPhase = Phase.STEPPING;
+          next.nextGeneration = begun;
+          next.nextShares = owners;
+          next.nextPrepared = Map.of();
+          next.nextAwaited = Optional.empty();
+        });
   }
 
   State withPrepared(WorkerId worker, StepResult result) {
     Map<WorkerId, StepResult> more = new TreeMap<>(prepared);
     more.put(worker, result);
-    return new State(
-        phase,
-        generation,
-        step,
-        joined,
-        loaded,
-        shares,
-        more,
-        awaited,
-        source,
-        stopAsked,
-        notFinite,
-        retries);
+    return with(next -> next.nextPrepared = more);
   }
 
   State withAwaited(CutRecord cut) {
-    return new State(
-        phase,
-        generation,
-        step,
-        joined,
-        loaded,
-        shares,
-        prepared,
-        Optional.of(cut),
-        source,
-        stopAsked,
-        notFinite,
-        retries);
+    return with(next -> next.nextAwaited = Optional.of(cut));
   }
 
   State withCommitted(NotFinite now) {
-    return new State(
-        phase,
-        generation,
-        step + 1,
-        joined,
-        loaded,
-        shares,
-        Map.of(),
-        awaited,
-        source,
-        stopAsked,
-        now,
-        0);
+    return with(
+        next -> {
+          next.nextStep = step + 1;
+          next.nextPrepared = Map.of();
+          next.nextNotFinite = now;
+          next.nextRetries = 0;
+        });
   }
 
   State withSource(WorkerId worker) {
-    return new State(
-        Phase.SAVING,
-        generation,
-        step,
-        joined,
-        loaded,
-        shares,
-        prepared,
-        awaited,
-        Optional.of(worker),
-        stopAsked,
-        notFinite,
-        retries);
+    return with(
+        next -> {
+          next.nextPhase = Phase.SAVING;
+          next.nextSource = Optional.of(worker);
+        });
   }
 
   State withoutSource() {
-    return new State(
-        phase,
-        generation,
-        step,
-        joined,
-        loaded,
-        shares,
-        prepared,
-        awaited,
-        Optional.empty(),
-        stopAsked,
-        notFinite,
-        retries);
+    return with(next -> next.nextSource = Optional.empty());
   }
 
   State withStopAsked() {
-    return new State(
-        phase,
-        generation,
-        step,
-        joined,
-        loaded,
-        shares,
-        prepared,
-        awaited,
-        source,
-        true,
-        notFinite,
-        retries);
+    return with(next -> next.nextStopAsked = true);
   }
 
   State withRetry() {
-    return new State(
-        phase,
-        generation,
-        step,
-        joined,
-        loaded,
-        shares,
-        prepared,
-        awaited,
-        source,
-        stopAsked,
-        notFinite,
-        retries + 1);
+    return with(next -> next.nextRetries = retries + 1);
   }
 
   boolean isMember(WorkerId worker) {
