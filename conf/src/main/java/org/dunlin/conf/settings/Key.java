@@ -104,11 +104,7 @@ record Key<T>(
     return new Key<>(
         name,
         "a list of paths",
-        held -> {
-          List<?> all = held instanceof List<?> list ? list : List.of(String.valueOf(held));
-          List<Path> paths = all.stream().map(Key::path).flatMap(Optional::stream).toList();
-          return paths.size() == all.size() ? Optional.of(paths) : Optional.empty();
-        },
+        held -> each(held instanceof List<?> ? held : String.valueOf(held), Key::path),
         value -> value.stream().map(Path::toString).toList());
   }
 
@@ -118,11 +114,7 @@ record Key<T>(
     return new Key<>(
         name,
         "a list of whole numbers, >= " + least,
-        held -> {
-          List<?> all = held instanceof List<?> list ? list : List.of(held);
-          List<Long> read = all.stream().map(each.reader).flatMap(Optional::stream).toList();
-          return read.size() == all.size() ? Optional.of(read) : Optional.empty();
-        },
+        held -> each(held, each.reader),
         value -> value);
   }
 
@@ -131,14 +123,16 @@ record Key<T>(
     return new Key<>(
         name,
         "a list of LENGTH:TOKENS, both whole numbers > 0",
-        held -> {
-          List<?> all = held instanceof List<?> list ? list : List.of(held);
-          List<MicroBatchLimit> read =
-              all.stream().map(Key::limit).flatMap(Optional::stream).toList();
-          return read.size() == all.size() ? Optional.of(read) : Optional.empty();
-        },
+        held -> each(held, Key::limit),
         limits ->
             limits.stream().map(limit -> limit.minTokens() + ":" + limit.mostTokens()).toList());
+  }
+
+  /** Each of a list's values, a single value being a list of one; absent if one is wrong. */
+  private static <T> Optional<List<T>> each(Object held, Function<Object, Optional<T>> reader) {
+    List<?> all = held instanceof List<?> list ? list : List.of(held);
+    List<T> read = all.stream().map(reader).flatMap(Optional::stream).toList();
+    return read.size() == all.size() ? Optional.of(read) : Optional.empty();
   }
 
   private static Optional<MicroBatchLimit> limit(Object held) {
