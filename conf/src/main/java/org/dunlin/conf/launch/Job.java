@@ -108,8 +108,17 @@ public final class Job implements AutoCloseable {
    */
   public Outcome run(Watcher watcher, StopRequest stop) {
     return settings.workers() == 0
-        ? LocalRun.run(inputs, folder.path(), settings.computeThreads(), watcher, stop)
+        ? runHere(1, watcher, stop)
         : new ProcessRun(settings, inputs.spec(), folder.path(), watcher, stop).run();
+  }
+
+  /**
+   * {@link #run} with all workers in this process.
+   *
+   * @param workers at least 1
+   */
+  public Outcome runHere(int workers, Watcher watcher, StopRequest stop) {
+    return LocalRun.run(inputs, folder.path(), workers, settings.computeThreads(), watcher, stop);
   }
 
   @Override

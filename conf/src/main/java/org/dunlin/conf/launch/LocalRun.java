@@ -16,7 +16,10 @@ import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
 import org.dunlin.worker.step.StepCompute;
 
-/** A run in this process alone: a cluster of one node that is coordinator and worker. */
+/**
+ * A run in this process alone: a cluster of one node that is the coordinator and all workers. More
+ * than one of them gain nothing but a test of how they work together.
+ */
 final class LocalRun {
   static final String HOST = "127.0.0.1";
 
@@ -26,10 +29,15 @@ final class LocalRun {
   private LocalRun() {}
 
   static Outcome run(
-      Inputs inputs, Path runFolder, int computeThreads, Watcher watcher, StopRequest stop) {
+      Inputs inputs,
+      Path runFolder,
+      int workers,
+      int computeThreads,
+      Watcher watcher,
+      StopRequest stop) {
     Logs.toFile(RunFolder.log(runFolder));
     OutcomeOf outcome = new OutcomeOf();
-    CompletableFuture<WorkerEnd> workerEnd = new CompletableFuture<>();
+    List<CompletableFuture<WorkerEnd>> workerEnds = new ArrayList<>();
     try (EventRelay relay =
             new EventRelay(
                 event -> {
@@ -39,39 +47,46 @@ final class LocalRun {
         ClusterNode node = ClusterNode.start(List.of("coordinator", "worker"), HOST)) {
       node.joinItself();
       ActorRef<CoordinatorActor.Command> coordinator =
-          node.spawn(CoordinatorActor.create(inputs.run(1, runFolder, relay)), "coordinator");
-      WorkerSetup setup =
-          new WorkerSetup(
-              new WorkerId("worker-1", 1),
-              Version.CURRENT,
-              HOST,
-              spec -> new StepCompute(spec, computeThreads));
-      ActorRef<WorkerActor.Command> worker =
-          node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, workerEnd), "worker");
+          node.spawn(CoordinatorActor.create(inputs.run(workers, runFolder, relay)), "coordinator");
+      List<ActorRef<?>> actors = new ArrayList<>(List.of(coordinator));
+      for (int w = 1; w <= workers; w++) {
+        String name = "worker-" + w;
+        WorkerSetup setup =
+            new WorkerSetup(
+                new WorkerId(name, 1),
+                Version.CURRENT,
+                HOST,
+                spec -> StepCompute.among(workers, spec, computeThreads));
+        CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
+        workerEnds.add(end);
+        actors.add(node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, end), name));
+      }
       stop.first().thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));
-      awaitEnd(node, coordinator, worker, workerEnd);
+      awaitEnd(node, actors, workerEnds);
     }
     return outcome
         .outcome()
-        .orElseGet(
-            () ->
-                new Outcome.Failed(
-                    "the run stopped: "
-                        + workerEnd
-                            .completeOnTimeout(null, 0, TimeUnit.SECONDS)
-                            .thenApply(end -> end == null ? "see its log" : end.reason())
-                            .join()));
+        .orElseGet(() -> new Outcome.Failed("the run stopped: " + reason(workerEnds)));
+  }
+
+  private static String reason(List<CompletableFuture<WorkerEnd>> workerEnds) {
+    return workerEnds.stream()
+        .filter(end -> end.isDone() && !end.isCompletedExceptionally())
+        .map(end -> end.join().reason())
+        .findFirst()
+        .orElse("see its log");
   }
 
   private static void awaitEnd(
-      ClusterNode node,
-      ActorRef<CoordinatorActor.Command> coordinator,
-      ActorRef<WorkerActor.Command> worker,
-      CompletableFuture<WorkerEnd> workerEnd) {
-    CompletableFuture<Void> coordinatorStopped = node.stopped(coordinator).toCompletableFuture();
-    CompletableFuture<Void> workerStopped = node.stopped(worker).toCompletableFuture();
-    CompletableFuture.anyOf(coordinatorStopped, workerStopped).join();
-    CompletableFuture.allOf(coordinatorStopped, workerStopped, workerEnd)
+      ClusterNode node, List<ActorRef<?>> actors, List<CompletableFuture<WorkerEnd>> workerEnds) {
+    List<CompletableFuture<?>> ends = new ArrayList<>(workerEnds);
+    for (ActorRef<?> actor : actors) {
+      ends.add(node.stopped(actor).toCompletableFuture());
+    }
+    CompletableFuture<?>[] stopped =
+        ends.subList(workerEnds.size(), ends.size()).toArray(CompletableFuture<?>[]::new);
+    CompletableFuture.anyOf(stopped).join();
+    CompletableFuture.allOf(ends.toArray(CompletableFuture<?>[]::new))
         .completeOnTimeout(null, END_SECONDS, TimeUnit.SECONDS)
         .join();
   }

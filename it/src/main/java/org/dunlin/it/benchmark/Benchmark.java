@@ -1,5 +1,6 @@
 package org.dunlin.it.benchmark;
 
+import org.dunlin.protocol.Refusal;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -14,6 +15,16 @@ public final class Benchmark {
 
   /** Runs a benchmark and exits with 0, or with 1 or 2 where it could not run. */
   public static void main(String[] arguments) {
-    System.exit(new CommandLine(new Benchmark()).execute(arguments));
+    CommandLine line =
+        new CommandLine(new Benchmark())
+            .setExecutionExceptionHandler(
+                (failure, command, parsed) -> {
+                  if (!(failure instanceof Refusal refusal)) {
+                    throw failure;
+                  }
+                  command.getErr().println(refusal.getMessage());
+                  return refusal.kind().exitCode();
+                });
+    System.exit(line.execute(arguments));
   }
 }

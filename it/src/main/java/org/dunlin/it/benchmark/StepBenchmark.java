@@ -1,6 +1,8 @@
 package org.dunlin.it.benchmark;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -10,6 +12,7 @@ import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.DataSpec;
+import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.OptimizerSpec;
@@ -26,7 +29,9 @@ import picocli.CommandLine.Option;
     showDefaultValues = true,
     description = {
       "Times whole training steps of Dunlin and of PyTorch with transformers, alternating.",
-      "Example: ./dunlin benchmark step --python .venv-peer/bin/python --threads 2"
+      "The peer pads queries and passages to their longest row each, as FlagEmbedding and",
+      "sentence-transformers do.",
+      "Example: ./dunlin benchmark step --python .venv-peer/bin/python --threads 2 --unified --skewed"
     })
 final class StepBenchmark implements Callable<Integer> {
   @Option(names = "--python", description = "A Python that has torch and transformers.")
@@ -50,6 +55,17 @@ final class StepBenchmark implements Callable<Integer> {
   @Option(names = "--passage-tokens", description = "Length of every passage.")
   private int passageTokens = 128;
 
+  @Option(names = "--group", description = "Passages of a query.")
+  private int group = 1;
+
+  @Option(names = "--unified", description = "All three heads and their ensemble, not dense alone.")
+  private boolean unified;
+
+  @Option(
+      names = "--skewed",
+      description = "Lengths of a corpus of web passages, another batch each step.")
+  private boolean skewed;
+
   @Option(names = "--precision", description = "FP32, or BF16: the peer's is autocast.")
   private Precision precision = Precision.FP32;
 
@@ -59,50 +75,79 @@ final class StepBenchmark implements Callable<Integer> {
   @Option(names = "--warmup", description = "Steps of each side before that.")
   private int warmup = 2;
 
-  private record Side(String name, StepCompute device, BenchBatch batch, int slots, double[] ms) {}
+  // As the default of micro-batch.tokens and of the lengths texts are cut to.
+  private static final int MICRO_BATCH_TOKENS = 4096;
+  private static final int MOST_TOKENS = 512;
+
+  private record Side(
+      String name, StepCompute device, List<BenchBatch> batches, int slots, double[] ms) {
+
+    double step(long step, int number) {
+      BenchBatch batch = batches.get(number % batches.size());
+      long startNs = System.nanoTime();
+      device.compute(batch.header(), batch.slots(), new Alone(), new int[] {0, slots});
+      device.apply(step);
+      return (System.nanoTime() - startNs) / 1e6;
+    }
+  }
 
   @Override
   public Integer call() throws IOException {
-    List<Integer> counts = slots.isEmpty() ? List.of(8, threads) : slots;
-    List<String> arguments = new ArrayList<>();
-    arguments.addAll(List.of("--size", size.name().toLowerCase(Locale.ROOT)));
-    arguments.addAll(List.of("--threads", "" + threads, "--warmup", "" + warmup));
-    arguments.addAll(List.of("--queries", "" + queries, "--query-tokens", "" + queryTokens));
-    arguments.addAll(List.of("--passage-tokens", "" + passageTokens));
-    arguments.addAll(List.of("--precision", precision.name().toLowerCase(Locale.ROOT)));
+    List<BenchLengths> lengths =
+        skewed
+            ? BenchLengths.skewed(rounds, queries, group)
+            : BenchLengths.uniform(queries, group, queryTokens, passageTokens);
     double[] peerMs = new double[rounds];
     List<Side> sides = new ArrayList<>();
-    try (Peer peer = new Peer(python, arguments)) {
-      for (int count : counts) {
-        sides.add(side(count));
+    Path file = BenchLengths.write(lengths);
+    try (Peer peer = new Peer(python, arguments(file))) {
+      for (int count : slots.isEmpty() ? List.of(8, threads) : slots) {
+        sides.add(side(count, lengths));
       }
       for (Side side : sides) {
         for (int i = 0; i < warmup; i++) {
-          step(side, i);
+          side.step(i, i);
         }
       }
       for (int round = 0; round < rounds; round++) {
         for (Side side : sides) {
-          side.ms()[round] = step(side, warmup + round);
+          side.ms()[round] = side.step(warmup + round, round);
         }
         peerMs[round] = peer.step();
       }
     } finally {
       sides.forEach(side -> side.device().close());
+      Files.delete(file);
     }
-    print(sides, peerMs);
+    print(sides, peerMs, lengths);
     return 0;
   }
 
-  private Side side(int slotCount) {
-    BatchSpec batch = new BatchSpec(queries, 0, 1, slotCount, 4096, 1, 512, 512, 1);
+  private List<String> arguments(Path lengths) {
+    List<String> arguments = new ArrayList<>();
+    arguments.addAll(List.of("--size", size.name().toLowerCase(Locale.ROOT)));
+    arguments.addAll(List.of("--threads", "" + threads, "--warmup", "" + warmup));
+    arguments.addAll(List.of("--group", "" + group, "--lengths", lengths.toString()));
+    arguments.addAll(List.of("--precision", precision.name().toLowerCase(Locale.ROOT)));
+    if (unified) {
+      arguments.add("--unified");
+    }
+    return arguments;
+  }
+
+  private Side side(int slotCount, List<BenchLengths> lengths) {
+    int most = Math.max(MOST_TOKENS, Math.max(queryTokens, passageTokens));
+    int microBatchTokens = Math.max(MICRO_BATCH_TOKENS, most);
+    BatchSpec batch =
+        new BatchSpec(queries, 0, group, slotCount, microBatchTokens, 1, most, most, 1);
+    EncoderSpec encoder = size.encoder();
     RunSpec spec =
         new RunSpec(
             "benchmark",
             1,
             1_000_000,
-            size.encoder(),
-            HeadSpec.DENSE,
+            encoder,
+            unified ? HeadSpec.unified(encoder.hidden(), List.of(0, 1, 2, 3)) : HeadSpec.DENSE,
             "",
             "",
             DataSpec.PLAIN,
@@ -112,28 +157,33 @@ final class StepBenchmark implements Callable<Integer> {
             new ComputeSpec(precision, false));
     StepCompute device = new StepCompute(spec, threads);
     BenchModel.fill(device);
-    int[] queryLengths = new int[queries];
-    int[] passageLengths = new int[queries];
-    Arrays.fill(queryLengths, queryTokens);
-    Arrays.fill(passageLengths, passageTokens);
-    BenchBatch made =
-        BenchBatch.of(0, queryLengths, passageLengths, batch, size.encoder().vocabulary());
-    return new Side("Dunlin, slots = " + slotCount, device, made, slotCount, new double[rounds]);
+    List<BenchBatch> batches = new ArrayList<>();
+    for (BenchLengths one : lengths) {
+      batches.add(
+          BenchBatch.of(
+              batches.size(), one.queries(), one.passages(), batch, encoder.vocabulary()));
+    }
+    return new Side("Dunlin, slots = " + slotCount, device, batches, slotCount, new double[rounds]);
   }
 
-  private static double step(Side side, long step) {
-    long startNs = System.nanoTime();
-    side.device()
-        .compute(
-            side.batch().header(), side.batch().slots(), new Alone(), new int[] {0, side.slots()});
-    side.device().apply(step);
-    return (System.nanoTime() - startNs) / 1e6;
-  }
-
-  private void print(List<Side> sides, double[] peerMs) {
+  private void print(List<Side> sides, double[] peerMs, List<BenchLengths> lengths) {
     System.out.printf(
-        "%s, %d threads, %d pairs of %d + %d tokens, %s, %d alternating steps%n",
-        size, threads, queries, queryTokens, passageTokens, precision, rounds);
+        "%s, %d threads, %s, %d queries with %d passage%s each, %s, %s, %d alternating steps%n",
+        size,
+        threads,
+        unified ? "three heads" : "dense",
+        queries,
+        group,
+        group == 1 ? "" : "s",
+        skewed ? "skewed lengths" : queryTokens + " + " + passageTokens + " tokens",
+        precision,
+        rounds);
+    long real = lengths.stream().mapToLong(BenchLengths::tokens).sum();
+    long padded = lengths.stream().mapToLong(BenchLengths::padded).sum();
+    System.out.printf(
+        Locale.ROOT,
+        "of the peer's tokens %.0f %% are padding%n",
+        100.0 * (padded - real) / padded);
     System.out.printf(
         "%-22s %26s %34s%n", "", "ms/step median (min-max)", "PyTorch's time / this (min-max)");
     for (Side side : sides) {

@@ -1,0 +1,103 @@
+package org.dunlin.it.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.dunlin.conf.launch.Job;
+import org.dunlin.conf.launch.Outcome;
+import org.dunlin.conf.launch.StopRequest;
+import org.dunlin.conf.report.Watcher;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.data.model.Sha256;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Who computes what changes no bit: 30 steps, with dropout, by 1 to 7 workers. */
+class AnyNumberOfWorkersTest {
+  private static final long STEPS = 30;
+  private static final List<Integer> MORE = List.of(2, 3, 5, 7);
+
+  @TempDir private Path folder;
+
+  /** What is trained. */
+  enum Training {
+    DENSE,
+    UNIFIED,
+    DISTILLATION,
+    SELF_DISTILLATION;
+
+    private Map<String, Object> keys() {
+      return switch (this) {
+        case DENSE -> Map.of();
+        case UNIFIED -> Map.of("model.unified", true);
+        case DISTILLATION -> Map.of("model.unified", true, "loss.distillation", "kl");
+        case SELF_DISTILLATION ->
+            Map.of(
+                "model.unified",
+                true,
+                "loss.self-distillation",
+                true,
+                "loss.self-distillation-start-step",
+                10);
+      };
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void shouldGiveTheSameBitsInOneProcess(Training training) throws Exception {
+    Map<String, String> alone = here(training, 1);
+    for (int workers : MORE) {
+      assertThat(here(training, workers)).as(workers + " workers").isEqualTo(alone);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  @Tag("long")
+  void shouldGiveTheSameBitsInProcessesOfTheirOwn(Training training) throws Exception {
+    Map<String, String> alone = here(training, 1);
+    for (int workers : MORE) {
+      Settings settings = settings(training, "processes-" + workers, workers);
+      try (Job job = Job.open(settings);
+          Watcher watcher = job.watching()) {
+        assertThat(sums(job, job.run(watcher, StopRequest.byHand())))
+            .as(workers + " processes")
+            .isEqualTo(alone);
+      }
+    }
+  }
+
+  private Map<String, String> here(Training training, int workers) throws Exception {
+    try (Job job = Job.open(settings(training, "here-" + workers, 0));
+        Watcher watcher = job.watching()) {
+      return sums(job, job.runHere(workers, watcher, StopRequest.byHand()));
+    }
+  }
+
+  private Settings settings(Training training, String name, int processes) {
+    Map<String, Object> keys = new HashMap<>(training.keys());
+    keys.put("model.attention-dropout", 0.1);
+    keys.put("compute-threads", 1);
+    return Golden.settings(folder.resolve(name), STEPS, processes).with(keys);
+  }
+
+  /** SHA-256 by file. */
+  private static Map<String, String> sums(Job job, Outcome outcome) throws Exception {
+    assertThat(outcome).isInstanceOf(Outcome.Finished.class);
+    Map<String, String> sums = new TreeMap<>();
+    Path model = job.runFolder().resolve("model");
+    sums.put("encoder", Sha256.of(model.resolve("model.safetensors")));
+    if (job.spec().heads().unified()) {
+      sums.put("sparse", Sha256.of(model.resolve("sparse_linear.pt")));
+      sums.put("vectors", Sha256.of(model.resolve("colbert_linear.pt")));
+    }
+    return sums;
+  }
+}
