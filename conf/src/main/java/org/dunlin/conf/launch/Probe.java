@@ -169,7 +169,7 @@ final class Probe {
         return new Verdict(false, 0);
       }
       throw Refusal.run(
-          "the probing process failed (exit code %d) before it could try a micro-batch; its log is %s"
+          "the probing process failed (exit code %d), not for lack of memory; its log is %s"
               .formatted(exitCode, log));
     }
   }
