@@ -28,7 +28,7 @@ final class AddressSpace {
     small.put("batch.size", 2);
     small.put("train.steps", 1_000_000);
     try (Trainer trainer = Trainer.start(run, small)) {
-      trainer.awaitLine("step 2/");
+      trainer.awaitLine("step 1/");
       return peakBytes(trainer.process("worker-1"));
     }
   }
