@@ -80,6 +80,14 @@ final class TrainCommand implements Callable<Integer> {
       description = "Peak learning rate (default: ${DEFAULT-VALUE}).")
   private String learningRate;
 
+  @Option(
+      names = Flags.PROBE,
+      description =
+          "Before the run, find the largest micro-batches of each length that this machine has the"
+              + " memory for, for all workers at once; print them as micro-batch.by-length, and train"
+              + " with them (default: off; memory that runs out later is met by halving them).")
+  private boolean probe;
+
   @Mixin private RunFlags run;
 
   /**

@@ -37,6 +37,12 @@ final class Child {
   // here stays ignored in the program that this shell becomes.
   private static final String SHIELDED = "trap '' INT HUP; exec \"$0\" \"$@\"";
 
+  // Nine tenths of the address space and the data that limits of this process allow.
+  private static final String CONFINED =
+      "for l in v d; do m=$(ulimit -S -$l); [ \"$m\" = unlimited ] || ulimit -S -$l $((m / 10 * 9));"
+          + " done; "
+          + SHIELDED;
+
   // Flags of this JVM that say how large it is, or that only one JVM at a time can have.
   private static final Pattern OWN_FLAGS =
       Pattern.compile("-Xm[sx].*|-XX:MaxDirectMemorySize=.*|-agent.*|-javaagent.*|-Xrun.*");
@@ -64,7 +70,16 @@ final class Child {
    * @param end hears the exit code, after the last line
    */
   static Child start(Plan plan, Consumer<String> line, IntConsumer end) {
-    ProcessBuilder builder = new ProcessBuilder(command(plan));
+    return start(SHIELDED, plan, line, end);
+  }
+
+  /** The same with nine tenths of the memory that limits of this process (ulimit) allow. */
+  static Child startConfined(Plan plan, Consumer<String> line, IntConsumer end) {
+    return start(CONFINED, plan, line, end);
+  }
+
+  private static Child start(String shell, Plan plan, Consumer<String> line, IntConsumer end) {
+    ProcessBuilder builder = new ProcessBuilder(command(shell, plan));
     builder.redirectError(ProcessBuilder.Redirect.appendTo(plan.log().toFile()));
     ENVIRONMENT.forEach(builder.environment()::putIfAbsent);
     try {
@@ -82,8 +97,8 @@ final class Child {
     }
   }
 
-  private static List<String> command(Plan plan) {
-    List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", SHIELDED));
+  private static List<String> command(String shell, Plan plan) {
+    List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", shell));
     command.add(System.getProperty("java.home") + File.separator + "bin" + File.separator + "java");
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         .filter(flag -> !OWN_FLAGS.matcher(flag).matches())

@@ -15,7 +15,9 @@ import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.plan.DataPlan;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
+import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
+import org.dunlin.protocol.run.MicroBatchLimit;
 import org.dunlin.protocol.run.RunSpec;
 
 /**
@@ -69,6 +71,11 @@ final class Inputs implements AutoCloseable {
   private static ModelFolder open(Path path, Settings settings) {
     ModelFolder model = ModelFolder.open(path);
     try {
+      if (model.isReranker()) {
+        throw Refusal.run(
+            "%s: a reranker, which scores pairs and embeds nothing (expected: an encoder, to be trained to embed); give the model that it was made from, or use this one as it is: dunlin score --model %s"
+                .formatted(path, path));
+      }
       return settings.isUnified() ? model.withHeads(settings.colbertDim(), settings.seed()) : model;
     } catch (RuntimeException e) {
       model.close();
@@ -96,6 +103,17 @@ final class Inputs implements AutoCloseable {
 
   RunSpec spec() {
     return spec;
+  }
+
+  /** The length of the longest text, in tokens, padded; may read all of the data. */
+  int longestText() {
+    return Feed.longestText(samples, tokenizer, spec);
+  }
+
+  /** The same with other limits of micro-batches by length. Close only one of the two. */
+  Inputs with(List<MicroBatchLimit> limits) {
+    RunSpec limited = spec.with(spec.batch().withLimits(limits));
+    return new Inputs(settings.probed(limits), model, samples, tokenizer, limited, plan);
   }
 
   /** The run as its coordinator needs it. */

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.dunlin.conf.report.MetricsLog;
 import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.Watcher;
@@ -24,9 +25,9 @@ import org.dunlin.protocol.run.RunSpec;
 public final class Job implements AutoCloseable {
   private static final long MIB = 1 << 20;
 
-  private final Settings settings;
-  private final Inputs inputs;
   private final RunFolder folder;
+  private Settings settings;
+  private Inputs inputs;
 
   private Job(Settings settings, Inputs inputs, RunFolder folder) {
     this.settings = settings;
@@ -85,6 +86,32 @@ public final class Job implements AutoCloseable {
     Processor.advice(spec().compute().precision()).ifPresent(lines::add);
     lines.add(budget(settings, spec()).line());
     return List.copyOf(lines);
+  }
+
+  /**
+   * Finds the micro-batches that there is memory for, if the settings ask for it; the run and its
+   * {@code run.conf} then have them as limits. Before {@link #run}.
+   *
+   * @param lines are shown what is tried and found
+   * @param stop what may end it early; the run that follows then ends at once too
+   */
+  public void probe(Consumer<String> lines, StopRequest stop) {
+    if (!settings.probes()) {
+      return;
+    }
+    Probe probe = new Probe(settings, spec(), folder.path(), lines, stop);
+    probe
+        .limits(inputs.longestText())
+        .ifPresent(
+            limits -> {
+              inputs = inputs.with(limits);
+              settings = settings.probed(limits);
+              try {
+                Files.writeString(folder.path().resolve(RunFolder.SETTINGS), settings.render());
+              } catch (IOException e) {
+                throw Refusal.run(folder.path() + ": cannot be written: " + e.getMessage(), e);
+              }
+            });
   }
 
   public Path runFolder() {

@@ -27,7 +27,7 @@ final class ProcessRun {
   private static final long MIB = 1 << 20;
 
   // Network buffers, and what a worker copies on its way to a socket.
-  private static final long MORE_DIRECT_MIB = 512;
+  static final long MORE_DIRECT_MIB = 512;
 
   // A lost worker breaks the others too: the first sentence to arrive need not be the cause.
   private static final long SETTLE_MS = 500;

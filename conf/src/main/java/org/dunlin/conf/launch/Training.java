@@ -14,6 +14,7 @@ public final class Training {
     StopRequest stop = StopRequest.bySignals();
     try (Job job = Job.open(settings)) {
       job.planLines().forEach(System.err::println);
+      job.probe(System.err::println, stop);
       Outcome outcome;
       try (Watcher watcher =
           job.watching(

@@ -8,6 +8,7 @@ import org.dunlin.conf.log.Logs;
 import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.worker.engine.Failure;
 import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
@@ -45,7 +46,7 @@ public final class WorkerProcess {
       end = run(worker, arguments.get(2), threads, workers);
     } catch (RuntimeException e) {
       LOG.error("failed", e);
-      end = new WorkerEnd(true, e.toString());
+      end = new WorkerEnd(true, Failure.line(e));
     }
     if (end.failed()) {
       String sentence = "worker %s failed: %s".formatted(worker, end.reason());

@@ -65,6 +65,7 @@ public final class Quickstart {
                 "model.path", model.toString(),
                 "data.files", List.of(files.trainingData(task).toString())));
     try (Job job = Job.open(settings)) {
+      job.probe(ERR::println, stop);
       ReportFile report = new ReportFile(job.runFolder());
       try (Watcher watcher =
           job.watching(report, Progress.onStandardError(settings.logEverySteps()))) {

@@ -77,6 +77,7 @@ final class Keys {
   static final Key<Long> MICRO_BATCH_ROWS = declare(Key.whole("micro-batch.rows", 0, INT));
   static final Key<List<MicroBatchLimit>> MICRO_BATCH_LIMITS =
       declare(Key.limits("micro-batch.by-length"));
+  static final Key<Boolean> PROBE = declare(Key.flag("micro-batch.probe"));
   static final Key<Boolean> CHECKPOINTING = declare(Key.flag("gradient-checkpointing"));
   static final Key<String> PRECISION = declare(Key.oneOf("precision", "fp32", "bf16", "fp16"));
 

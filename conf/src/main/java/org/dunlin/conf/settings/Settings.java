@@ -27,6 +27,7 @@ import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
 import org.dunlin.protocol.run.LossSpec.Distillation;
 import org.dunlin.protocol.run.LossSpec.Pooling;
+import org.dunlin.protocol.run.MicroBatchLimit;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.protocol.run.OptimizerSpec.Schedule;
@@ -103,8 +104,18 @@ public final class Settings {
     layers.check(() -> settings.loss(Pooling.CLS));
     layers.check(() -> settings.optimizer(1));
     layers.check(settings::requireHeads);
+    layers.check(settings::requireSelfDistillation);
     layers.refuseWrong();
     return settings;
+  }
+
+  private void requireSelfDistillation() {
+    long start = get(Keys.SELF_DISTILLATION_START);
+    if (start != -1 && !get(Keys.SELF_DISTILLATION)) {
+      throw new IllegalArgumentException(
+          "loss.self-distillation-start-step: %d (expected: not without self-distillation; set loss.self-distillation = true, or leave this at -1)"
+              .formatted(start));
+    }
   }
 
   private void requireHeads() {
@@ -190,6 +201,21 @@ public final class Settings {
   /** How long a worker may be silent before it counts as dead. */
   public int leaseMs() {
     return int32(Keys.LEASE_MS);
+  }
+
+  /** Whether micro-batches that fit are found before the run. */
+  public boolean probes() {
+    return get(Keys.PROBE);
+  }
+
+  /** The same settings after probing: with these limits, and without probing again. */
+  public Settings probed(List<MicroBatchLimit> limits) {
+    return with(
+        Map.of(
+            Keys.MICRO_BATCH_LIMITS.name(),
+            Keys.MICRO_BATCH_LIMITS.plain().apply(limits),
+            Keys.PROBE.name(),
+            false));
   }
 
   public int workerHeapMib() {

@@ -140,7 +140,7 @@ class RunSpecTest {
   @Test
   void shouldTrainOneHeadAndKeepLayersUnlessTold() throws IOException {
     writeTokens();
-    RunSpec spec = spec(Map.of("loss.self-distillation-start-step", 5), 100);
+    RunSpec spec = spec(Map.of(), 100);
     RunSpec unified = spec(Map.of("model.unified", true), 100);
 
     assertThat(spec.heads()).isEqualTo(HeadSpec.DENSE);

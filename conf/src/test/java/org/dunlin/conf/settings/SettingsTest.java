@@ -98,6 +98,19 @@ class SettingsTest {
   }
 
   @Test
+  void shouldRefuseAStartOfSelfDistillationWithoutIt() {
+    Map<String, Object> start = Map.of("loss.self-distillation-start-step", 5);
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), start))
+        .isInstanceOf(Refusal.class)
+        .hasMessageStartingWith(
+            "loss.self-distillation-start-step: 5 (expected: not without self-distillation; set loss.self-distillation = true");
+    Map<String, Object> both = new HashMap<>(start);
+    both.put("model.unified", true);
+    both.put("loss.self-distillation", true);
+    Settings.load(Optional.empty(), both);
+  }
+
+  @Test
   void shouldRefuseWhatOnlyTheThreeHeadsHave() {
     for (String wrong :
         List.of(

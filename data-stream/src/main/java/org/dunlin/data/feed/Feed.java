@@ -98,6 +98,19 @@ public final class Feed {
     return Planner.plan(samples.files(), data, batch, seed);
   }
 
+  /**
+   * The length of the longest text of a run's files, in tokens with instruction and special ones,
+   * padded, and cut where the run cuts. Files with no text that is cut are tokenized as a whole:
+   * that takes as long as feeding all their passages.
+   */
+  public static int longestText(SampleFiles samples, Tokenizer tokenizer, RunSpec spec) {
+    return new LongestText(samples, tokenizer, spec).tokens();
+  }
+
+  static DataPlan plan(SampleFiles samples, RunSpec spec) {
+    return plan(samples, spec.data(), spec.batch(), spec.seed());
+  }
+
   private static long plan(WindowReader reader, EpochPlan epoch) {
     long steps = 0;
     for (int window = 0; window < epoch.windows(); window++) {

@@ -26,7 +26,7 @@ public final class MicroBatchCut {
   static final int HALF_COST_TOKENS = 4096;
 
   /** Bounds the search; with this many rows the overhead of a further cut is nothing. */
-  static final int MOST_ROWS = 1024;
+  public static final int MOST_ROWS = 1024;
 
   private MicroBatchCut() {}
 

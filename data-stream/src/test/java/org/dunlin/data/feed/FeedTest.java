@@ -210,6 +210,28 @@ class FeedTest {
   }
 
   @Test
+  void shouldFindTheLongestTextThatARunMayMeet() throws Exception {
+    String words = "a quick brown fox ";
+    List<String> lines =
+        List.of(
+            "{\"query\": \"a\", \"pos\": [\"a\", \"" + words + "\"], \"neg\": [\"a\"]}",
+            "{\"query\": \"a\", \"pos\": [\"a\"], \"neg\": [\"" + words.repeat(3) + "\"]}");
+    Path file = Files.write(folder.resolve("longest.jsonl"), lines);
+    int once = tokenizer.encode(words, 1000).length;
+    int thrice = tokenizer.encode(words.repeat(3), 1000).length;
+    try (SampleFiles own = SampleFiles.open(List.of(file))) {
+      assertThat(Feed.longestText(own, tokenizer, run(1, 1, longest(1, 128, 1)))).isEqualTo(once);
+      assertThat(Feed.longestText(own, tokenizer, run(1, 1, longest(2, 128, 1)))).isEqualTo(thrice);
+      assertThat(Feed.longestText(own, tokenizer, run(1, 1, longest(2, once, 1)))).isEqualTo(once);
+      assertThat(Feed.longestText(own, tokenizer, run(1, 1, longest(1, 128, 64)))).isEqualTo(64);
+    }
+  }
+
+  private static BatchSpec longest(int groupSize, int passageTokens, int padMultiple) {
+    return new BatchSpec(2, 0, groupSize, 8, 1000, 1, 8, passageTokens, padMultiple);
+  }
+
+  @Test
   void shouldCountStepsOfFractionsOfAnEpoch() {
     long whole = 26; // ceil(203 / 8)
     assertThat(Feed.steps(samples, tokenizer, FIXED, DataSpec.PLAIN, 1, 1)).isEqualTo(whole);

@@ -4,12 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.data.model.ModelFolder;
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.EncoderSpec;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -18,8 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A worker whose address space is too small for its micro-batches: libtorch is given no memory. A
- * long form, because what a JVM takes before differs by machine: {@code -Dgroups=long
- * -DexcludedGroups= -Dtest=MemoryShortTest}.
+ * long form, because it takes minutes: {@code -Dgroups=long -DexcludedGroups=
+ * -Dtest=MemoryShortTest}.
  */
 @Tag("long")
 @EnabledOnOs(value = OS.LINUX, architectures = "amd64", disabledReason = "uses prlimit")
@@ -28,11 +32,11 @@ class MemoryShortTest {
   private static final int TOKENS = 128;
   private static final int MICRO_BATCH = 2 * PAIRS * TOKENS;
 
-  /**
-   * Measured: a worker takes 3.2e9 before its first step; a graph of the whole batch 1e9 more, and
-   * one of half of it 0.5e9.
-   */
-  private static final long ADDRESS_SPACE = 3_750_000_000L;
+  /** What a worker may map beyond an idle one: less than a graph of the whole batch takes. */
+  private static final long ROOM = 350_000_000L;
+
+  /** The same where a tenth of everything is kept free. */
+  private static final long ROOM_TO_PROBE = 650_000_000L;
 
   @TempDir private Path folder;
 
@@ -42,8 +46,9 @@ class MemoryShortTest {
     Files.writeString(data, longPairs());
     Path limited = folder.resolve("limited");
     List<String> limits = new ArrayList<>();
+    long idle = AddressSpace.ofIdleWorker(folder, keys(limited, data, 1));
     try (Trainer trainer = Trainer.start(limited, keys(limited, data, 1))) {
-      limitAddressSpace(trainer.awaitProcess("worker-1"));
+      AddressSpace.limit(trainer.awaitProcess("worker-1"), idle + ROOM);
 
       assertThat(trainer.awaitExit()).isZero();
 
@@ -76,6 +81,50 @@ class MemoryShortTest {
     assertThat(Files.mismatch(weights(limited), weights(uncut))).isNotEqualTo(-1);
   }
 
+  @Test
+  void shouldNeedNoRecordWithMicroBatchesFoundByProbing() throws Exception {
+    Path data = folder.resolve("long.jsonl");
+    Files.writeString(data, longPairs());
+    Path run = folder.resolve("probed");
+    Map<String, Object> keys = keys(run, data, 1);
+    long idle = AddressSpace.ofIdleWorker(folder, keys);
+    keys.put("micro-batch.probe", true);
+    try (Trainer trainer = Trainer.startWithin(idle + ROOM_TO_PROBE, run, keys)) {
+      assertThat(trainer.awaitExit()).as("output: %s", trainer.output()).isZero();
+      assertThat(trainer.output())
+          .anySatisfy(line -> assertThat(line).startsWith("probed: ").endsWith(", too much"));
+    }
+    assertThat(run.resolve("records.jsonl")).doesNotExist();
+
+    Settings found = Settings.load(Optional.of(run.resolve("run.conf")), Map.of());
+    BatchSpec batch = found.batch(encoder(found));
+    assertThat(batch.mostRows(TOKENS)).isLessThan(MICRO_BATCH / TOKENS).isPositive();
+    assertThat(found.probes()).isFalse();
+
+    // What is kept says how the run was cut: the same without any limit gives the same bits.
+    Path again = folder.resolve("again");
+    keys.put("run.output", again);
+    keys.put("workers", 0);
+    keys.put("micro-batch.probe", false);
+    keys.put("micro-batch.by-length", limitsOf(batch));
+    try (Trainer trainer = Trainer.start(again, keys)) {
+      assertThat(trainer.awaitExit()).isZero();
+    }
+    assertThat(Files.mismatch(weights(run), weights(again))).isEqualTo(-1);
+  }
+
+  private static EncoderSpec encoder(Settings settings) {
+    try (ModelFolder model = ModelFolder.open(settings.modelPath())) {
+      return model.encoder();
+    }
+  }
+
+  private static List<String> limitsOf(BatchSpec batch) {
+    return batch.microBatchLimits().stream()
+        .map(limit -> limit.minTokens() + ":" + limit.mostTokens())
+        .toList();
+  }
+
   private static Map<String, Object> keys(Path run, Path data, int workers) {
     Map<String, Object> keys = Golden.keys(run, 1, workers);
     keys.put("data.files", List.of(data));
@@ -88,6 +137,7 @@ class MemoryShortTest {
     keys.put("optimizer.warmup-ratio", 0);
     keys.put("compute-threads", 1);
     keys.put("heap-mib.worker", 1024);
+    keys.put("heap-mib.coordinator", 256);
     return keys;
   }
 
@@ -99,13 +149,6 @@ class MemoryShortTest {
       rows.append("\"]}\n");
     }
     return rows.toString();
-  }
-
-  private static void limitAddressSpace(ProcessHandle worker)
-      throws IOException, InterruptedException {
-    List<String> command =
-        List.of("prlimit", "--pid", Long.toString(worker.pid()), "--as=" + ADDRESS_SPACE);
-    assertThat(new ProcessBuilder(command).inheritIO().start().waitFor()).isZero();
   }
 
   private static Path weights(Path run) {

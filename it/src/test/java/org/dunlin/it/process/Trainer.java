@@ -48,11 +48,24 @@ final class Trainer implements AutoCloseable {
   }
 
   static Trainer start(Path runFolder, Map<String, Object> keys) throws IOException {
-    List<String> command = new ArrayList<>();
+    return start(List.of(), List.of(), runFolder, keys);
+  }
+
+  /** Within an address space that is limited for all its processes; its own heap is small then. */
+  static Trainer startWithin(long addressBytes, Path runFolder, Map<String, Object> keys)
+      throws IOException {
+    return start(List.of("prlimit", "--as=" + addressBytes), List.of("-Xmx512m"), runFolder, keys);
+  }
+
+  private static Trainer start(
+      List<String> before, List<String> flags, Path runFolder, Map<String, Object> keys)
+      throws IOException {
+    List<String> command = new ArrayList<>(before);
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         .filter(flag -> !flag.startsWith("-javaagent"))
         .forEach(command::add);
+    command.addAll(flags);
     command.addAll(
         List.of("-cp", System.getProperty("java.class.path"), Dunlin.class.getName(), "train"));
     keys.forEach((key, value) -> command.addAll(List.of("--set", key + "=" + text(value))));

@@ -86,6 +86,11 @@ public record BatchSpec(
   public BatchSpec with(MicroBatchLimit limit) {
     List<MicroBatchLimit> more = new ArrayList<>(microBatchLimits);
     more.add(limit);
+    return withLimits(more);
+  }
+
+  /** With these limits by length instead of its own. */
+  public BatchSpec withLimits(List<MicroBatchLimit> limits) {
     return new BatchSpec(
         pairs,
         tokens,
@@ -98,7 +103,7 @@ public record BatchSpec(
         padMultiple,
         pools,
         microBatchRows,
-        more);
+        limits);
   }
 
   /**
@@ -107,12 +112,21 @@ public record BatchSpec(
    * @param tokens that each is padded to, at most {@link #microBatchTokens}
    */
   public int mostRows(int tokens) {
+    int rows = Math.max(1, mostTokens(tokens) / tokens);
+    return microBatchRows > 0 ? Math.min(rows, microBatchRows) : rows;
+  }
+
+  /**
+   * Most tokens of a micro-batch, padding included; a single row passes in any case.
+   *
+   * @param tokens that each row is padded to
+   */
+  public int mostTokens(int tokens) {
     int most = microBatchTokens;
     for (MicroBatchLimit limit : microBatchLimits) {
       most = tokens >= limit.minTokens() ? Math.min(most, limit.mostTokens()) : most;
     }
-    int rows = Math.max(1, most / tokens);
-    return microBatchRows > 0 ? Math.min(rows, microBatchRows) : rows;
+    return most;
   }
 
   /**

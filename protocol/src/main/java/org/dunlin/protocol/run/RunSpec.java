@@ -46,6 +46,23 @@ public record RunSpec(
     }
   }
 
+  /** The same run with its samples batched otherwise. */
+  public RunSpec with(BatchSpec otherwise) {
+    return new RunSpec(
+        name,
+        seed,
+        steps,
+        encoder,
+        heads,
+        weightsSha256,
+        dataSha256,
+        data,
+        otherwise,
+        loss,
+        optimizer,
+        compute);
+  }
+
   private static void refuse(boolean broken, String what) {
     if (broken) {
       throw new IllegalArgumentException(what + " (expected: one or the other)");

@@ -1,5 +1,6 @@
 package org.dunlin.protocol.wire;
 
+import com.google.protobuf.InvalidProtocolBufferException;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.EncoderSpec;
@@ -10,8 +11,26 @@ import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
 
 /** {@link RunSpec} to Protobuf and back. */
-final class RunSpecCodec {
+public final class RunSpecCodec {
   private RunSpecCodec() {}
+
+  /** A run as bytes, for a process that is handed it without a cluster. */
+  public static byte[] bytes(RunSpec spec) {
+    return write(spec).toByteArray();
+  }
+
+  /**
+   * The run that {@link #bytes} wrote.
+   *
+   * @throws IllegalArgumentException if they are no run
+   */
+  public static RunSpec of(byte[] bytes) {
+    try {
+      return read(RunSpecWire.parseFrom(bytes));
+    } catch (InvalidProtocolBufferException e) {
+      throw new IllegalArgumentException("bytes that are no run", e);
+    }
+  }
 
   static RunSpecWire write(RunSpec spec) {
     return RunSpecWire.newBuilder()

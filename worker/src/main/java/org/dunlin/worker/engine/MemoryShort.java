@@ -32,7 +32,7 @@ public final class MemoryShort extends RuntimeException {
    * Whether a failure says that libtorch was given no memory, on a processor or a graphics card.
    */
   public static boolean isReasonOf(Throwable failure) {
-    if (failure instanceof OutOfMemoryError) {
+    if (failure instanceof OutOfMemoryError || failure instanceof MemoryShort) {
       return true;
     }
     String text = String.valueOf(failure.getMessage()).toLowerCase(Locale.ROOT);

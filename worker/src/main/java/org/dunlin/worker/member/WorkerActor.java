@@ -34,6 +34,7 @@ import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.worker.collective.Parting;
 import org.dunlin.worker.engine.Abandoned;
+import org.dunlin.worker.engine.Failure;
 import org.dunlin.worker.engine.MemoryShort;
 import org.slf4j.Marker;
 import org.slf4j.MarkerFactory;
@@ -209,14 +210,14 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private static String sentence(Throwable cause) {
     for (Throwable t = cause; t != null; t = t.getCause()) {
       if (t instanceof Refusal || t instanceof OutOfMemoryError) {
-        return String.valueOf(t.getMessage());
+        return t instanceof Refusal ? String.valueOf(t.getMessage()) : Failure.line(t);
       }
     }
     Throwable root = cause;
     while (root.getCause() != null) {
       root = root.getCause();
     }
-    return root.toString();
+    return Failure.line(root);
   }
 
   private Behavior<Command> on(MemberEvent event) {

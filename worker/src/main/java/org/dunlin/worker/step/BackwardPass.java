@@ -62,51 +62,75 @@ final class BackwardPass {
       List<SlotWork> slots,
       Exchange exchange,
       double scale) {
-    pool.reclaim();
-    TreeFold<GradientBlock> dense = new TreeFold<>(tree, this::add);
-    TreeFold<RowSet> rows = RowSet.folding(tree);
-    SlotOrder order = new SlotOrder(slots);
-    try {
-      threads.run(
-          () ->
-              order
-                  .next()
-                  .map(
-                      piece ->
-                          module -> {
-                            backward(module, step, piece.slot(), piece.number(), scale);
-                            if (piece.number() == piece.slot().microBatches() - 1) {
-                              offer(tree, piece.slot(), dense, rows);
-                            }
-                            order.done(piece);
-                            return true;
-                          }));
-    } catch (MemoryShort e) {
-      embedding.keepLess(); // or smaller micro-batches would find the same graphs in their way
-      throw e;
-    }
-    reduce(header, tree, dense, rows, exchange);
+    Sum sum = sum(threads, step, tree, slots, scale);
+    reduce(header, tree, sum, exchange);
     reduced.unscale(threads, step, scale);
   }
 
-  private void backward(Module module, NDManager step, SlotWork slot, int number, double scale) {
-    try (NDManager scope = step.newSubManager()) {
-      SlotWork.Kept kept =
-          slot.takeKept(number).orElseGet(() -> embedding.again(module, scope, slot, number));
+  /** Own slots' gradients, summed over complete subtrees. */
+  private record Sum(TreeFold<GradientBlock> dense, TreeFold<RowSet> rows) {}
+
+  // Graphs that are kept to save time are given up before a smaller micro-batch is asked for.
+  private Sum sum(
+      ComputeThreads threads,
+      NDManager step,
+      SummationTree tree,
+      List<SlotWork> slots,
+      double scale) {
+    while (true) {
+      pool.reclaim();
+      Sum sum = new Sum(new TreeFold<>(tree, this::add), RowSet.folding(tree));
+      SlotOrder order = new SlotOrder(slots);
+      try {
+        threads.run(
+            () ->
+                order
+                    .next()
+                    .map(piece -> module -> piece(module, step, tree, order, piece, sum, scale)));
+        return sum;
+      } catch (MemoryShort e) {
+        if (!embedding.keepLess()) {
+          throw e;
+        }
+        slots.forEach(SlotWork::beginBackwardAnew);
+      }
+    }
+  }
+
+  private boolean piece(
+      Module module,
+      NDManager step,
+      SummationTree tree,
+      SlotOrder order,
+      SlotOrder.Piece piece,
+      Sum sum,
+      double scale) {
+    boolean done = backward(module, step, piece.slot(), piece.number(), scale);
+    if (done && piece.number() == piece.slot().microBatches() - 1) {
+      offer(tree, piece.slot(), sum);
+    }
+    order.done(piece);
+    return true;
+  }
+
+  /** Whether it was done; false after another piece's failure. */
+  private boolean backward(Module module, NDManager step, SlotWork slot, int number, double scale) {
+    try (NDManager scope = step.newSubManager();
+        SlotWork.Kept kept =
+            slot.takeKept(number).orElseGet(() -> embedding.again(module, scope, slot, number))) {
       List<NDArray> upstream = slot.upstream(scope, kept.micro(), scale);
       NDList found =
           memory.byLayers()
               ? encoder.gradientsByLayers(module, scope, kept.micro(), kept.encoded(), upstream)
               : encoder.gradients(module, scope, kept.encoded(), upstream);
       Torch.recordGraph(false);
-      slot.turns()
+      return slot.turns()
           .take(
               number,
               () -> {
                 GradientBlock block = number == 0 ? pool.take() : slot.gradients();
                 slot.accumulate(module, step, number, kept.micro(), found, block);
               });
-      kept.close();
     } catch (RuntimeException | Error e) {
       slot.turns().breakOff();
       throw EmbeddingPass.shortage(e, slot, number);
@@ -115,11 +139,10 @@ final class BackwardPass {
     }
   }
 
-  private static void offer(
-      SummationTree tree, SlotWork slot, TreeFold<GradientBlock> dense, TreeFold<RowSet> rows) {
+  private static void offer(SummationTree tree, SlotWork slot, Sum sum) {
     int leaf = tree.leaf(slot.batch().slot());
-    dense.add(new Partial<>(leaf, slot.gradients()));
-    slot.touched().ifPresent(touched -> rows.add(new Partial<>(leaf, touched.toRowSet())));
+    sum.dense().add(new Partial<>(leaf, slot.gradients()));
+    slot.touched().ifPresent(touched -> sum.rows().add(new Partial<>(leaf, touched.toRowSet())));
   }
 
   private GradientBlock add(GradientBlock left, GradientBlock right) {
@@ -128,14 +151,11 @@ final class BackwardPass {
     return left;
   }
 
-  private void reduce(
-      StepHeader header,
-      SummationTree tree,
-      TreeFold<GradientBlock> dense,
-      TreeFold<RowSet> rows,
-      Exchange exchange) {
+  private void reduce(StepHeader header, SummationTree tree, Sum own, Exchange exchange) {
     List<Partial<FloatBuffer>> partials =
-        dense.partials().stream().map(p -> new Partial<>(p.node(), p.block().values())).toList();
+        own.dense().partials().stream()
+            .map(p -> new Partial<>(p.node(), p.block().values()))
+            .toList();
     FloatBuffer sum = reduced.denseValues();
     int[] bounds = evenBounds(sum.capacity(), exchange.members());
     exchange.reduceScatter(header.step(), Kind.GRADIENTS, tree, partials, bounds, sum);
@@ -143,9 +163,10 @@ final class BackwardPass {
     if (state.isTrained(0)) {
       int width = state.layout().segments().get(0).tensor().shape().get(1).intValue();
       reduced.setRows(
-          exchange.allReduceRows(header.step(), Kind.EMBEDDING_ROWS, tree, rows.partials(), width));
+          exchange.allReduceRows(
+              header.step(), Kind.EMBEDDING_ROWS, tree, own.rows().partials(), width));
     }
-    dense.partials().forEach(p -> pool.give(p.block()));
+    own.dense().partials().forEach(p -> pool.give(p.block()));
   }
 
   private static int[] evenBounds(int floats, int members) {

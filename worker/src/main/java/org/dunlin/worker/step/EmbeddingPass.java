@@ -46,19 +46,28 @@ final class EmbeddingPass {
         return;
       } catch (MemoryShort e) {
         keptBytes = graphBytes - left.get();
-        if (keptBytes == 0) {
+        if (!keepLess()) {
           throw e;
         }
         slots.forEach(SlotWork::forget);
-        keepLess();
       }
     }
   }
 
-  /** Lets the graphs that are kept take half of what they took when memory ran out. */
-  void keepLess() {
+  /**
+   * Lets the graphs that are kept take half of what they took when memory ran out, from the next
+   * step on; the caller forgets those of this one.
+   *
+   * @return whether there were any
+   */
+  boolean keepLess() {
+    if (keptBytes == 0) {
+      return false;
+    }
     graphBytes = keptBytes / 2;
-    LOG.warn("memory ran out: graphs may take {} bytes from now on", graphBytes);
+    keptBytes = 0;
+    LOG.info("memory ran out: graphs may take {} bytes from now on", graphBytes);
+    return true;
   }
 
   private void embed(

@@ -22,8 +22,9 @@ import org.dunlin.worker.loss.Places;
  */
 final class SlotWork {
   /** A micro-batch whose backward pass needs no second encoding. */
-  record Kept(MicroBatch micro, Encoder.Encoded encoded) {
-    void close() {
+  record Kept(MicroBatch micro, Encoder.Encoded encoded) implements AutoCloseable {
+    @Override
+    public void close() {
       encoded.close();
       micro.close();
     }
@@ -35,7 +36,7 @@ final class SlotWork {
   private final Kept[] kept;
   private final Embeddings embeddings;
   private final Embeddings upstream;
-  private final Turns turns = new Turns();
+  private Turns turns = new Turns();
   private TouchedRows touched;
   private GradientBlock gradients;
 
@@ -74,6 +75,15 @@ final class SlotWork {
     for (int number = 0; number < kept.length; number++) {
       takeKept(number).ifPresent(Kept::close);
     }
+  }
+
+  /** Forgets what the backward pass has found so far, and all that was kept for it. */
+  void beginBackwardAnew() {
+    forget();
+    turns = new Turns();
+    touched().ifPresent(rows -> rows.values().close());
+    touched = null;
+    gradients = null;
   }
 
   /** Copies a micro-batch's embeddings out. */

@@ -17,6 +17,7 @@ import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
 import org.dunlin.worker.collective.SummationTree;
 import org.dunlin.worker.engine.ComputeThreads;
+import org.dunlin.worker.engine.Failure;
 import org.dunlin.worker.engine.Torch;
 import org.dunlin.worker.loss.ScoreWatch;
 import org.dunlin.worker.loss.SlotLoss;
@@ -105,15 +106,27 @@ public final class StepCompute implements Device {
     threads.until(exchange::isClosed);
     try (NDManager step = manager.newSubManager()) {
       SummationTree tree = new SummationTree(header.slots(), emptySlots(header));
-      List<SlotWork> slots = own.stream().map(this::work).toList();
-
-      embedding.run(threads, step, slots); // each row's embeddings
+      String of = " of step " + header.step();
+      List<SlotWork> slots =
+          Failure.ofPart(
+              "the embeddings" + of,
+              () -> {
+                List<SlotWork> all = own.stream().map(this::work).toList();
+                embedding.run(threads, step, all); // each row's embeddings
+                return all;
+              });
       double[] losses =
-          loss.run(threads, step, header, tree, slots, exchange, slotBounds); // and gradients
+          Failure.ofPart(
+              "the loss" + of,
+              () -> loss.run(threads, step, header, tree, slots, exchange, slotBounds));
       double scale = scalars.lossScale();
-      backward.run(threads, step, header, tree, slots, exchange, scale); // parameters' gradients
-
-      double norm = reduced.norm(threads, step);
+      double norm =
+          Failure.ofPart(
+              "the sum of gradients" + of,
+              () -> {
+                backward.run(threads, step, header, tree, slots, exchange, scale);
+                return reduced.norm(threads, step);
+              });
       boolean applied = Double.isFinite(norm);
       Scalars after = scalars.after(spec.compute().precision(), applied);
       long checksum = reduced.checksum(applied, norm, after);
@@ -147,7 +160,12 @@ public final class StepCompute implements Device {
     double most = spec.optimizer().maxGradientNorm();
     double clip = most > 0 ? Math.min(1, most / (computed.gradientNorm() + 1e-6)) : 1;
     double rate = spec.optimizer().rateAt(update, spec.steps());
-    optimizer.update(threads, reduced.gradients(), rate, update + 1, clip);
+    Failure.ofPart(
+        "the update of step " + step,
+        () -> {
+          optimizer.update(threads, reduced.gradients(), rate, update + 1, clip);
+          return step;
+        });
   }
 
   @Override

@@ -8,8 +8,12 @@ final class Turns {
   private int next;
   private boolean broken;
 
-  /** Runs an action when all pieces before this one have had their turn. */
-  synchronized void take(int piece, Runnable action) {
+  /**
+   * Runs an action when all pieces before this one have had their turn.
+   *
+   * @return false if an earlier piece failed: whoever broke off says why
+   */
+  synchronized boolean take(int piece, Runnable action) {
     while (next < piece && !broken) {
       try {
         wait();
@@ -19,14 +23,15 @@ final class Turns {
       }
     }
     if (broken) {
-      throw new IllegalStateException("an earlier piece failed");
+      return false;
     }
     action.run();
     next++;
     notifyAll();
+    return true;
   }
 
-  /** Lets everyone who waits fail: a piece will never come. */
+  /** Lets nobody wait any longer: a piece will never come. Its failure is thrown by the caller. */
   synchronized void breakOff() {
     broken = true;
     notifyAll();

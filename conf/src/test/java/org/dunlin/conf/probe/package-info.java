@@ -1,0 +1,2 @@
+/** Tests of the search for micro-batches that fit. */
+package org.dunlin.conf.probe;
