@@ -27,8 +27,10 @@ public final class Job implements AutoCloseable {
   private final Settings settings;
   private final Inputs inputs;
   private final RunFolder folder;
+  private final boolean elsewhere;
 
-  private Job(Settings settings, Inputs inputs, RunFolder folder) {
+  private Job(Settings settings, Inputs inputs, RunFolder folder, boolean elsewhere) {
+    this.elsewhere = elsewhere;
     this.settings = settings;
     this.inputs = inputs;
     this.folder = folder;
@@ -36,15 +38,28 @@ public final class Job implements AutoCloseable {
 
   /** Checks everything that can be known before a run, then makes its folder. */
   public static Job open(Settings settings) {
+    return open(settings, false);
+  }
+
+  /** The same for a job whose workers are started by hand, on other machines. */
+  public static Job openForWorkersElsewhere(Settings settings) {
+    ClusterRun.requireAddress(settings);
+    return open(settings, true);
+  }
+
+  private static Job open(Settings settings, boolean elsewhere) {
     Inputs inputs = Inputs.open(settings);
     try {
-      requireMemory(settings, inputs.spec());
+      MemoryBudget.requireBlocks(inputs.spec());
+      if (!elsewhere) {
+        requireMemory(settings, inputs.spec());
+      }
       List<Path> read = new ArrayList<>(settings.dataFiles());
       read.add(settings.modelPath());
       RunFolder folder = RunFolder.create(settings.runFolder(), settings.overwrite(), read);
       try {
         Files.writeString(folder.path().resolve(RunFolder.SETTINGS), settings.render());
-        return new Job(settings, inputs, folder);
+        return new Job(settings, inputs, folder, elsewhere);
       } catch (IOException | RuntimeException e) {
         folder.close();
         throw e;
@@ -59,7 +74,6 @@ public final class Job implements AutoCloseable {
   }
 
   private static void requireMemory(Settings settings, RunSpec spec) {
-    MemoryBudget.requireBlocks(spec);
     MemoryBudget budget = budget(settings, spec);
     if (settings.workers() == 0) {
       budget.requireDirect();
@@ -82,8 +96,10 @@ public final class Job implements AutoCloseable {
   /** What the plan makes of the training files, and what this machine's person should know. */
   public List<String> planLines() {
     List<String> lines = new ArrayList<>(inputs.planLines());
-    Processor.advice(spec().compute().precision()).ifPresent(lines::add);
-    lines.add(budget(settings, spec()).line());
+    if (!elsewhere) {
+      Processor.advice(spec().compute().precision()).ifPresent(lines::add);
+      lines.add(budget(settings, spec()).line());
+    }
     return List.copyOf(lines);
   }
 
@@ -107,6 +123,9 @@ public final class Job implements AutoCloseable {
    * @param stop what may end it early
    */
   public Outcome run(Watcher watcher, StopRequest stop) {
+    if (elsewhere) {
+      return ClusterRun.run(inputs, settings, folder.path(), watcher, stop);
+    }
     return settings.workers() == 0
         ? LocalRun.run(inputs, folder.path(), settings.computeThreads(), watcher, stop)
         : new ProcessRun(settings, inputs.spec(), folder.path(), watcher, stop).run();

@@ -10,6 +10,7 @@ import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
@@ -39,13 +40,17 @@ final class LocalRun {
         ClusterNode node = ClusterNode.start(List.of("coordinator", "worker"), HOST)) {
       node.joinItself();
       ActorRef<CoordinatorActor.Command> coordinator =
-          node.spawn(CoordinatorActor.create(inputs.run(1, runFolder, relay)), "coordinator");
+          node.spawn(
+              CoordinatorActor.create(inputs.run(Admission.closed(1), HOST, runFolder, relay)),
+              "coordinator");
       WorkerSetup setup =
           new WorkerSetup(
               new WorkerId("worker-1", 1),
               Version.CURRENT,
               HOST,
-              spec -> new StepCompute(spec, computeThreads));
+              spec -> new StepCompute(spec, computeThreads),
+              spec -> "", // nobody to compare it with
+              sentence -> {});
       ActorRef<WorkerActor.Command> worker =
           node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, workerEnd), "worker");
       stop.first().thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));

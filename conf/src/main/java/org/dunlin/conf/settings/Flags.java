@@ -17,21 +17,25 @@ public final class Flags {
   public static final String BATCH_SIZE = "--batch-size";
   public static final String LEARNING_RATE = "--learning-rate";
   public static final String WORKERS = "--workers";
+  public static final String HOST = "--host";
+  public static final String PORT = "--port";
   public static final String SEED = "--seed";
 
   /** The key of each flag. */
   public static final Map<String, String> KEYS =
-      Map.of(
-          MODEL, Keys.MODEL.name(),
-          DATA, Keys.DATA.name(),
-          OUTPUT, Keys.OUTPUT.name(),
-          OVERWRITE, Keys.OVERWRITE.name(),
-          STEPS, Keys.STEPS.name(),
-          EPOCHS, Keys.EPOCHS.name(),
-          BATCH_SIZE, Keys.BATCH_SIZE.name(),
-          LEARNING_RATE, Keys.LEARNING_RATE.name(),
-          WORKERS, Keys.WORKERS.name(),
-          SEED, Keys.SEED.name());
+      Map.ofEntries(
+          Map.entry(MODEL, Keys.MODEL.name()),
+          Map.entry(DATA, Keys.DATA.name()),
+          Map.entry(OUTPUT, Keys.OUTPUT.name()),
+          Map.entry(OVERWRITE, Keys.OVERWRITE.name()),
+          Map.entry(STEPS, Keys.STEPS.name()),
+          Map.entry(EPOCHS, Keys.EPOCHS.name()),
+          Map.entry(BATCH_SIZE, Keys.BATCH_SIZE.name()),
+          Map.entry(LEARNING_RATE, Keys.LEARNING_RATE.name()),
+          Map.entry(WORKERS, Keys.WORKERS.name()),
+          Map.entry(SEED, Keys.SEED.name()),
+          Map.entry(HOST, Keys.CLUSTER_HOST.name()),
+          Map.entry(PORT, Keys.CLUSTER_PORT.name()));
 
   private Flags() {}
 
