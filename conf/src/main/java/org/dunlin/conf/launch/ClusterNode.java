@@ -24,6 +24,10 @@ import org.dunlin.protocol.message.Endpoint;
 /** An actor system that is a node of the run's cluster. Close it to leave. Thread-safe. */
 public final class ClusterNode implements AutoCloseable {
   private static final String NAME = "dunlin";
+
+  /** The role of nodes that vote on who belongs to the cluster. */
+  private static final String COORDINATOR = "coordinator";
+
   private static final long CLOSE_SECONDS = 20;
   private static final long LEAVE_SECONDS = 3;
 
@@ -58,11 +62,28 @@ public final class ClusterNode implements AutoCloseable {
                 host,
                 "pekko.remote.artery.canonical.port",
                 port));
+    // A worker's node decides nothing: it must neither down the coordinator nor itself.
+    Config voting =
+        roles.contains(COORDINATOR)
+            ? ConfigFactory.empty()
+            : ConfigFactory.parseMap(Map.of("pekko.cluster.downing-provider-class", ""));
     Config config =
-        own.withFallback(ConfigFactory.parseResourcesAnySyntax("dunlin-pekko.conf"))
+        own.withFallback(voting)
+            .withFallback(settings())
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
     return new ClusterNode(ActorSystem.create(Behaviors.empty(), NAME, config));
+  }
+
+  private static Config settings() {
+    return ConfigFactory.parseResourcesAnySyntax("dunlin-pekko.conf");
+  }
+
+  /** How long a node may be silent before its membership is in doubt. */
+  static long membershipPauseMs() {
+    return settings()
+        .getDuration(
+            "pekko.cluster.failure-detector.acceptable-heartbeat-pause", TimeUnit.MILLISECONDS);
   }
 
   /** Forms a cluster of this node alone, which others may join. */

@@ -48,6 +48,9 @@ public final class Job implements AutoCloseable {
   }
 
   private static Job open(Settings settings, boolean elsewhere) {
+    if (elsewhere || settings.workers() > 0) {
+      Timeouts.require(settings);
+    }
     Inputs inputs = Inputs.open(settings);
     try {
       MemoryBudget.requireBlocks(inputs.spec());

@@ -84,9 +84,8 @@ final class ProcessRun {
 
   // A killed child is a cause; what others say when they miss it is a consequence.
   private Optional<Outcome> outcome() {
-    Optional<Outcome> loss = lost.filter(l -> !isSpared(l.child())).map(Loss::outcome);
     boolean consequence = told.outcome().isEmpty() || (killed && failed());
-    return consequence && loss.isPresent() ? loss : told.outcome();
+    return consequence && lost.isPresent() ? lost.map(Loss::outcome) : told.outcome();
   }
 
   private boolean failed() {
@@ -126,6 +125,7 @@ final class ProcessRun {
       case RunEvent.Processes known -> {} // this process knows better
       case RunEvent.Started started -> {
         hasStarted = true;
+        lost = lost.filter(loss -> !isSpared(loss.child())); // it was read before this
         watcher.accept(event);
       }
       case RunEvent.StepCommitted step -> {
@@ -140,7 +140,7 @@ final class ProcessRun {
     LOG.info("{} ended with exit code {}", child.member(), exitCode);
     tellProcesses();
     boolean inOrder = told.outcome().isPresent() && !failed();
-    if (inOrder || lost.filter(l -> !isSpared(l.child())).isPresent() || isSpared(child)) {
+    if (inOrder || lost.isPresent() || isSpared(child)) {
       return;
     }
     killed = exitCode > KILLED;

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -18,6 +19,8 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.actor.typed.receptionist.ServiceKey;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.javadsl.StreamRefs;
@@ -179,13 +182,22 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   }
 
   private Behavior<Command> lost(WorkerId worker, String why) {
-    boolean known = workers.containsKey(worker);
+    Optional<ToCoordinator.Join> known = Optional.ofNullable(workers.get(worker));
     Behavior<Command> next = on(new Event.Lost(worker, why));
     workers.remove(worker);
-    if (known) {
-      tellProcesses();
-    }
+    known.ifPresent(
+        join -> {
+          remove(join.actor().path().address());
+          tellProcesses();
+        });
     return next;
+  }
+
+  // A node that is gone and still a member keeps others from joining until that is noticed.
+  private void remove(Address node) {
+    if (node.hasGlobalScope()) {
+      Cluster.get(getContext().getSystem()).manager().tell(Down.apply(node));
+    }
   }
 
   private Behavior<Command> read(Optional<StepBatch> batch) {

@@ -50,6 +50,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   // The person reads a sentence of it at the run's end; the log file has the trace.
   private static final Marker TOLD_OTHERWISE = MarkerFactory.getMarker("file-only");
 
+  /** A coordinator answers at once, but a busy machine's cluster may take long to form. */
+  private static final Duration ANSWER_LIMIT = Duration.ofMinutes(2);
+
   /** What reaches this actor. */
   public sealed interface Command {}
 
@@ -59,6 +62,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private record PulseEnded() implements Command {}
 
   private record NoWordCame() implements Command {}
+
+  private record NotAnswered() implements Command {}
 
   private record FromCoordinator(ToWorker message) implements Command {}
 
@@ -121,6 +126,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         context.messageAdapter(
             Receptionist.Listing.class, l -> new Coordinators(l.getServiceInstances(key)));
     context.getSystem().receptionist().tell(Receptionist.subscribe(key, listing));
+    context.scheduleOnce(ANSWER_LIMIT, context.getSelf(), new NotAnswered());
   }
 
   @Override
@@ -136,6 +142,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         .onMessage(Broke.class, command -> broke(command.cause()))
         .onMessage(Stop.class, command -> on(new MemberEvent.StopAsked()))
         .onMessage(PulseEnded.class, command -> pulseEnded())
+        .onMessage(NotAnswered.class, command -> notAnswered())
         .onMessage(NoWordCame.class, command -> noWordCame())
         .onSignal(PostStop.class, signal -> stopped())
         .build();
@@ -325,6 +332,15 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private Behavior<Command> pulseEnded() {
     getContext().scheduleOnce(Duration.ofMillis(leaseMs), getContext().getSelf(), new NoWordCame());
     return this;
+  }
+
+  private Behavior<Command> notAnswered() {
+    return state.phase() == MemberState.Phase.JOINING
+        ? on(
+            new MemberEvent.Failed(
+                "the coordinator has not answered for %d s (expected: a run that has not ended)"
+                    .formatted(ANSWER_LIMIT.toSeconds())))
+        : this;
   }
 
   private Behavior<Command> noWordCame() {
