@@ -42,13 +42,11 @@ class JoinedByHandTest {
       String at = address(coordinator);
       try (Trainer first = worker(Map.of(), at, "first")) {
         first.awaitLineWith("the run's state is here");
-        refuseOtherKernels(at);
+        refuseOthers(at);
         // Whoever of these two comes last is not needed.
         try (Trainer second = worker(Map.of(), at, "second");
-            Trainer third = worker(Map.of(), at, "third");
-            Trainer namesake = worker(Map.of(), at, "first")) {
+            Trainer third = worker(Map.of(), at, "third")) {
           assertThat(coordinator.awaitExit()).as("of %s", coordinator.output()).isZero();
-          assertThat(namesake.awaitExit()).isEqualTo(1);
           for (Trainer worker : List.of(first, second, third)) {
             assertThat(worker.awaitExit()).isZero();
             assertThat(worker.output())
@@ -71,7 +69,6 @@ class JoinedByHandTest {
     Path run = folder.resolve("cluster");
     Map<String, Object> keys = keys(run);
     keys.put("train.steps", 1_000_000);
-    keys.put("step.lease-ms", 2000);
     try (Trainer coordinator = Trainer.coordinator(run, keys)) {
       String at = address(coordinator);
       try (Trainer first = worker(Map.of(), at, "first");
@@ -112,11 +109,13 @@ class JoinedByHandTest {
     }
   }
 
-  private static void refuseOtherKernels(String at) throws Exception {
-    try (Trainer other = worker(OTHER_KERNELS, at, "other")) {
+  private static void refuseOthers(String at) throws Exception {
+    try (Trainer other = worker(OTHER_KERNELS, at, "other");
+        Trainer namesake = worker(Map.of(), at, "first")) {
       assertThat(other.awaitExit()).isEqualTo(1);
       assertThat(other.output())
           .anyMatch(line -> line.startsWith("worker other#1: failed: ") && line.contains("probe"));
+      assertThat(namesake.awaitExit()).isEqualTo(1);
     }
   }
 
