@@ -65,6 +65,7 @@ class JoinedByHandTest {
   }
 
   @Test
+  @Tag("long")
   void shouldGoOnWithoutAWorkerThatIsStoppedAndEndWithTheCoordinator() throws Exception {
     Path run = folder.resolve("cluster");
     Map<String, Object> keys = keys(run);
