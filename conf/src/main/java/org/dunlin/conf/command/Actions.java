@@ -4,15 +4,23 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import org.dunlin.conf.embed.EmbedRequest;
 import org.dunlin.conf.embed.ScoreRequest;
+import org.dunlin.conf.launch.JoinRequest;
 import org.dunlin.conf.settings.Settings;
 
 /** What the commands do. Each returns the exit code; a Refusal is told to the person. */
-public record Actions(Train train, Quickstart quickstart, Embed embed, Score score) {
+public record Actions(
+    Train train, Train coordinate, Work work, Quickstart quickstart, Embed embed, Score score) {
 
   /** Trains; model and data are given. */
   @FunctionalInterface
   public interface Train {
     int run(Settings settings);
+  }
+
+  /** Takes part in a run. */
+  @FunctionalInterface
+  public interface Work {
+    int run(JoinRequest request);
   }
 
   /** Trains a small model on a task that comes along; model and data are not given yet. */

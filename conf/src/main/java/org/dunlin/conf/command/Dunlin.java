@@ -8,6 +8,7 @@ import org.dunlin.conf.embed.LineEmbedder;
 import org.dunlin.conf.embed.PairScorer;
 import org.dunlin.conf.flagembedding.FlagEmbedding;
 import org.dunlin.conf.flagembedding.Understood;
+import org.dunlin.conf.launch.JoinedWorker;
 import org.dunlin.conf.launch.Training;
 import org.dunlin.conf.quickstart.Quickstart;
 import org.dunlin.data.wordnet.WordNetTask;
@@ -76,6 +77,8 @@ public final class Dunlin implements Callable<Integer> {
     CommandLine line =
         new CommandLine(this)
             .addSubcommand(new TrainCommand(actions.train(), understood))
+            .addSubcommand(new CoordinatorCommand(actions.coordinate(), understood))
+            .addSubcommand(new WorkerCommand(actions.work()))
             .addSubcommand(new QuickstartCommand(actions.quickstart()))
             .addSubcommand(new EmbedCommand(actions.embed()))
             .addSubcommand(new ScoreCommand(actions.score()))
@@ -85,22 +88,22 @@ public final class Dunlin implements Callable<Integer> {
             .setParameterExceptionHandler(endings::wrongArguments)
             .setExecutionExceptionHandler(endings::failed);
     try {
-      return line.execute(isTraining(args) ? training(understood) : args);
+      return line.execute(isTraining(args) ? training(args[0], understood) : args);
     } catch (Error e) { // such as no memory; picocli hands on only exceptions
       return endings.failed(e);
     }
   }
 
   private static boolean isTraining(String... args) {
-    return args.length > 0 && args[0].equals("train");
+    return args.length > 0 && (args[0].equals("train") || args[0].equals("coordinator"));
   }
 
   private static List<String> flagsOfTraining(String... args) {
     return isTraining(args) ? List.of(args).subList(1, args.length) : List.of();
   }
 
-  private static String[] training(Understood understood) {
-    return Stream.concat(Stream.of("train"), understood.rest().stream()).toArray(String[]::new);
+  private static String[] training(String command, Understood understood) {
+    return Stream.concat(Stream.of(command), understood.rest().stream()).toArray(String[]::new);
   }
 
   @Override
@@ -112,6 +115,8 @@ public final class Dunlin implements Callable<Integer> {
   private static Actions actions() {
     return new Actions(
         Training::run,
+        Training::coordinate,
+        JoinedWorker::run,
         (task, settings) -> Quickstart.run(WordNetTask.of(task.toString()), settings),
         LineEmbedder::run,
         PairScorer::run);

@@ -18,11 +18,18 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Join;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
+import org.apache.pekko.cluster.typed.Leave;
+import org.dunlin.protocol.message.Endpoint;
 
 /** An actor system that is a node of the run's cluster. Close it to leave. Thread-safe. */
 public final class ClusterNode implements AutoCloseable {
   private static final String NAME = "dunlin";
+
+  /** The role of nodes that vote on who belongs to the cluster. */
+  private static final String COORDINATOR = "coordinator";
+
   private static final long CLOSE_SECONDS = 20;
+  private static final long LEAVE_SECONDS = 3;
 
   private final ActorSystem<Void> system;
 
@@ -37,14 +44,46 @@ public final class ClusterNode implements AutoCloseable {
    * @param host under which other nodes reach this one
    */
   public static ClusterNode start(List<String> roles, String host) {
+    return start(roles, host, 0);
+  }
+
+  /**
+   * As {@link #start(List, String)}, at a port.
+   *
+   * @param port 0 for any free one
+   */
+  static ClusterNode start(List<String> roles, String host, int port) {
     Config own =
         ConfigFactory.parseMap(
-            Map.of("pekko.cluster.roles", roles, "pekko.remote.artery.canonical.hostname", host));
+            Map.of(
+                "pekko.cluster.roles",
+                roles,
+                "pekko.remote.artery.canonical.hostname",
+                host,
+                "pekko.remote.artery.canonical.port",
+                port));
+    // A worker's node decides nothing: it must neither down the coordinator nor itself.
+    Config voting =
+        roles.contains(COORDINATOR)
+            ? ConfigFactory.empty()
+            : ConfigFactory.parseMap(Map.of("pekko.cluster.downing-provider-class", ""));
     Config config =
-        own.withFallback(ConfigFactory.parseResourcesAnySyntax("dunlin-pekko.conf"))
+        own.withFallback(voting)
+            .withFallback(settings())
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
     return new ClusterNode(ActorSystem.create(Behaviors.empty(), NAME, config));
+  }
+
+  private static Config settings() {
+    return ConfigFactory.parseResourcesAnySyntax("dunlin-pekko.conf");
+  }
+
+  /** How long a node may be silent before its membership is in doubt. */
+  static long membershipPauseMs() {
+    return settings()
+        .getDuration(
+            "pekko.cluster.failure-detector.acceptable-heartbeat-pause", TimeUnit.MILLISECONDS);
   }
 
   /** Forms a cluster of this node alone, which others may join. */
@@ -59,7 +98,18 @@ public final class ClusterNode implements AutoCloseable {
     Cluster.get(system).manager().tell(new JoinSeedNodes(List.of(seed)));
   }
 
-  /** Where this node is reached: what {@link #join} takes. */
+  /** Joins the cluster of the node at an address, which must be the very one it was given. */
+  void join(Endpoint at) {
+    join("pekko://%s@%s:%d".formatted(NAME, at.host(), at.port()));
+  }
+
+  /** Where this node is reached. */
+  Endpoint endpoint() {
+    Address address = Cluster.get(system).selfMember().address();
+    return new Endpoint(address.getHost().orElseThrow(), address.getPort().orElseThrow());
+  }
+
+  /** Where this node is reached: what {@link #join(String)} takes. */
   public String address() {
     return Cluster.get(system).selfMember().address().toString();
   }
@@ -93,15 +143,27 @@ public final class ClusterNode implements AutoCloseable {
     return done;
   }
 
+  /** Tells the other nodes that this one leaves, so that they need not find it dead; waits. */
+  void leave() {
+    Cluster cluster = Cluster.get(system);
+    cluster.manager().tell(Leave.create(cluster.selfMember().address()));
+    await(LEAVE_SECONDS);
+  }
+
   /** Leaves the cluster and waits until everything of this node is closed, within a limit. */
   @Override
   public void close() {
     system.terminate();
+    await(CLOSE_SECONDS);
+  }
+
+  private void await(long limitSeconds) {
     try {
       system
           .getWhenTerminated()
           .toCompletableFuture()
-          .orTimeout(CLOSE_SECONDS, TimeUnit.SECONDS)
+          .copy()
+          .orTimeout(limitSeconds, TimeUnit.SECONDS)
           .exceptionally(late -> null)
           .get();
     } catch (InterruptedException e) {

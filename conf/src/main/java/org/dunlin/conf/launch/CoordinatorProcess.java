@@ -7,11 +7,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
-import org.apache.pekko.actor.typed.ActorRef;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.settings.Settings;
-import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.Refusal;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,17 +57,15 @@ public final class CoordinatorProcess {
         Settings.load(
             Optional.of(runFolder.resolve(RunFolder.SETTINGS)), Map.of("train.steps", steps));
     Consumer<RunEvent> printer = event -> lines.println(EventLines.write(event));
+    Admission admission =
+        new Admission(settings.workers(), false, settings.allowDifferentKernels());
     try (Inputs inputs = Inputs.open(settings);
-        EventRelay relay = new EventRelay(printer);
-        ClusterNode node = ClusterNode.start(List.of("coordinator"), LocalRun.HOST)) {
-      node.joinItself();
-      ActorRef<CoordinatorActor.Command> coordinator =
-          node.spawn(
-              CoordinatorActor.create(inputs.run(settings.workers(), runFolder, relay)),
-              "coordinator");
-      lines.println(node.address());
-      line.stopAsked().thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));
-      node.stopped(coordinator).toCompletableFuture().join();
+        EventRelay relay = new EventRelay(printer)) {
+      Coordination.run(
+          inputs.run(admission, LocalRun.HOST, runFolder, relay),
+          0,
+          node -> lines.println(node.address()),
+          line.stopAsked());
     }
   }
 

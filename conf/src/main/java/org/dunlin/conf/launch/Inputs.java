@@ -10,6 +10,7 @@ import org.dunlin.coordinator.model.InitialState;
 import org.dunlin.coordinator.model.ModelExport;
 import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.Admission;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.plan.DataPlan;
@@ -116,15 +117,19 @@ final class Inputs implements AutoCloseable {
     return new Inputs(settings.probed(limits), model, samples, tokenizer, limited, plan);
   }
 
-  /** The run as its coordinator needs it. */
-  Run run(int workers, Path runFolder, Consumer<RunEvent> watcher) {
+  /**
+   * The run as its coordinator needs it.
+   *
+   * @param host under which workers reach it
+   */
+  Run run(Admission admission, String host, Path runFolder, Consumer<RunEvent> watcher) {
     return new Run(
         TERM,
         spec,
         Version.CURRENT,
-        LocalRun.HOST,
+        host,
         settings.leaseMs(),
-        workers,
+        admission,
         settings.maxNonFiniteSteps(),
         settings.feedWindowTokens(),
         Feed.batches(samples, tokenizer, spec),

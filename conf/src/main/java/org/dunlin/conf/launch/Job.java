@@ -28,8 +28,10 @@ public final class Job implements AutoCloseable {
   private final RunFolder folder;
   private Settings settings;
   private Inputs inputs;
+  private final boolean elsewhere;
 
-  private Job(Settings settings, Inputs inputs, RunFolder folder) {
+  private Job(Settings settings, Inputs inputs, RunFolder folder, boolean elsewhere) {
+    this.elsewhere = elsewhere;
     this.settings = settings;
     this.inputs = inputs;
     this.folder = folder;
@@ -37,15 +39,34 @@ public final class Job implements AutoCloseable {
 
   /** Checks everything that can be known before a run, then makes its folder. */
   public static Job open(Settings settings) {
+    return open(settings, false);
+  }
+
+  /** The same for a job whose workers are started by hand, on other machines. */
+  public static Job openForWorkersElsewhere(Settings settings) {
+    ClusterRun.requireAddress(settings);
+    return open(settings, true);
+  }
+
+  private static Job open(Settings settings, boolean elsewhere) {
+    if (elsewhere || settings.workers() > 0) {
+      Timeouts.require(settings);
+    }
+    if (elsewhere) {
+      refuseHere("micro-batch.probe", settings.probes(), "set micro-batch.by-length by hand");
+    }
     Inputs inputs = Inputs.open(settings);
     try {
-      requireMemory(settings, inputs.spec());
+      MemoryBudget.requireBlocks(inputs.spec());
+      if (!elsewhere) {
+        requireMemory(settings, inputs.spec());
+      }
       List<Path> read = new ArrayList<>(settings.dataFiles());
       read.add(settings.modelPath());
       RunFolder folder = RunFolder.create(settings.runFolder(), settings.overwrite(), read);
       try {
         Files.writeString(folder.path().resolve(RunFolder.SETTINGS), settings.render());
-        return new Job(settings, inputs, folder);
+        return new Job(settings, inputs, folder, elsewhere);
       } catch (IOException | RuntimeException e) {
         folder.close();
         throw e;
@@ -59,8 +80,15 @@ public final class Job implements AutoCloseable {
     }
   }
 
+  private static void refuseHere(String key, boolean isSet, String instead) {
+    if (isSet) {
+      throw Refusal.usage(
+          "%s: true looks at workers on this machine (expected: false, for workers elsewhere); %s"
+              .formatted(key, instead));
+    }
+  }
+
   private static void requireMemory(Settings settings, RunSpec spec) {
-    MemoryBudget.requireBlocks(spec);
     MemoryBudget budget = budget(settings, spec);
     if (settings.workers() == 0) {
       budget.requireDirect();
@@ -83,8 +111,10 @@ public final class Job implements AutoCloseable {
   /** What the plan makes of the training files, and what this machine's person should know. */
   public List<String> planLines() {
     List<String> lines = new ArrayList<>(inputs.planLines());
-    Processor.advice(spec().compute().precision()).ifPresent(lines::add);
-    lines.add(budget(settings, spec()).line());
+    if (!elsewhere) {
+      Processor.advice(spec().compute().precision()).ifPresent(lines::add);
+      lines.add(budget(settings, spec()).line());
+    }
     return List.copyOf(lines);
   }
 
@@ -134,6 +164,9 @@ public final class Job implements AutoCloseable {
    * @param stop what may end it early
    */
   public Outcome run(Watcher watcher, StopRequest stop) {
+    if (elsewhere) {
+      return ClusterRun.run(inputs, settings, folder.path(), watcher, stop);
+    }
     return settings.workers() == 0
         ? runHere(1, watcher, stop)
         : new ProcessRun(settings, inputs.spec(), folder.path(), watcher, stop).run();

@@ -10,6 +10,7 @@ import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
@@ -47,7 +48,10 @@ final class LocalRun {
         ClusterNode node = ClusterNode.start(List.of("coordinator", "worker"), HOST)) {
       node.joinItself();
       ActorRef<CoordinatorActor.Command> coordinator =
-          node.spawn(CoordinatorActor.create(inputs.run(workers, runFolder, relay)), "coordinator");
+          node.spawn(
+              CoordinatorActor.create(
+                  inputs.run(Admission.closed(workers), HOST, runFolder, relay)),
+              "coordinator");
       List<ActorRef<?>> actors = new ArrayList<>(List.of(coordinator));
       for (int w = 1; w <= workers; w++) {
         String name = "worker-" + w;
@@ -56,7 +60,9 @@ final class LocalRun {
                 new WorkerId(name, 1),
                 Version.CURRENT,
                 HOST,
-                spec -> StepCompute.among(workers, spec, computeThreads));
+                spec -> StepCompute.among(workers, spec, computeThreads),
+                spec -> "", // all compute in this process
+                sentence -> {});
         CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
         workerEnds.add(end);
         actors.add(node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, end), name));

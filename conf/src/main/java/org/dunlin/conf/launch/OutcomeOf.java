@@ -17,6 +17,7 @@ final class OutcomeOf {
       case RunEvent.Processes processes -> {}
       case RunEvent.Started started -> {}
       case RunEvent.Missed missed -> {}
+      case RunEvent.Noted noted -> {}
       case RunEvent.Recorded recorded -> {}
       case RunEvent.StepCommitted step -> {}
     }

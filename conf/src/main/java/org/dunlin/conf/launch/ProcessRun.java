@@ -37,6 +37,9 @@ final class ProcessRun {
   private static final long LET_GO_MS = 5_000;
   private static final int KILLED = 128;
 
+  /** A child that ended before the run did. */
+  private record Loss(Child child, Outcome outcome) {}
+
   private final Settings settings;
   private final RunSpec spec;
   private final Path runFolder;
@@ -45,7 +48,7 @@ final class ProcessRun {
   private final BlockingQueue<Note> notes = new LinkedBlockingQueue<>();
   private final List<Child> children = new ArrayList<>();
   private final OutcomeOf told = new OutcomeOf();
-  private Optional<Outcome> lost = Optional.empty();
+  private Optional<Loss> lost = Optional.empty();
   private boolean hasStarted;
   private boolean killed;
   private long steps;
@@ -64,10 +67,12 @@ final class ProcessRun {
     stop.first().thenRun(() -> notes.add(new Note.StopAsked()));
     try {
       startCoordinator();
-      while (outcome().isEmpty()) {
-        take(notes.take());
-      }
-      settle();
+      do {
+        while (outcome().isEmpty()) {
+          take(notes.take());
+        }
+        settle();
+      } while (outcome().isEmpty()); // the run had begun before the loss, which it outlives
       return outcome().orElseThrow();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -80,7 +85,7 @@ final class ProcessRun {
   // A killed child is a cause; what others say when they miss it is a consequence.
   private Optional<Outcome> outcome() {
     boolean consequence = told.outcome().isEmpty() || (killed && failed());
-    return consequence && lost.isPresent() ? lost : told.outcome();
+    return consequence && lost.isPresent() ? lost.map(Loss::outcome) : told.outcome();
   }
 
   private boolean failed() {
@@ -120,6 +125,7 @@ final class ProcessRun {
       case RunEvent.Processes known -> {} // this process knows better
       case RunEvent.Started started -> {
         hasStarted = true;
+        lost = lost.filter(loss -> !isSpared(loss.child())); // it was read before this
         watcher.accept(event);
       }
       case RunEvent.StepCommitted step -> {
@@ -142,15 +148,17 @@ final class ProcessRun {
         killed ? "was killed by signal " + (exitCode - KILLED) : "ended with exit code " + exitCode;
     lost =
         Optional.of(
-            new Outcome.Failed(
-                "%s (process %d) %s after %d of %d steps; its log is %s"
-                    .formatted(
-                        child.member().name(),
-                        child.member().pid(),
-                        how,
-                        steps,
-                        spec.steps(),
-                        child.log())));
+            new Loss(
+                child,
+                new Outcome.Failed(
+                    "%s (process %d) %s after %d of %d steps; its log is %s"
+                        .formatted(
+                            child.member().name(),
+                            child.member().pid(),
+                            how,
+                            steps,
+                            spec.steps(),
+                            child.log()))));
   }
 
   // Once it has begun, a run needs its coordinator and one worker; the coordinator says the rest.

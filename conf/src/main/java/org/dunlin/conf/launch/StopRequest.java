@@ -12,6 +12,9 @@ import java.util.concurrent.atomic.AtomicInteger;
  * Thread-safe.
  */
 public final class StopRequest {
+  /** The answer to a wish that a run ends. */
+  public static final String OF_A_RUN = "ending after the step under way; once more ends at once";
+
   // What a shell reports of a program that Ctrl-C ended.
   private static final int EXIT_CODE = 130;
 
@@ -29,14 +32,13 @@ public final class StopRequest {
   /**
    * One that this process's signals make; from now on they no longer end it by themselves. The
    * second one ends it at once, and with it its children.
+   *
+   * @param answer printed at the first one
    */
-  public static StopRequest bySignals() {
+  public static StopRequest bySignals(String answer) {
     StopRequest request = new StopRequest(() -> Runtime.getRuntime().halt(EXIT_CODE));
     SIGNALS.forEach(name -> handle(name, request::ask));
-    request
-        .first()
-        .thenRun(
-            () -> System.err.println("ending after the step under way; once more ends at once"));
+    request.first().thenRun(() -> System.err.println(answer));
     return request;
   }
 

@@ -1,18 +1,28 @@
 package org.dunlin.conf.launch;
 
+import java.util.function.Function;
 import org.dunlin.conf.report.Progress;
 import org.dunlin.conf.report.ReportFile;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
 
-/** {@code dunlin train}: a job from its settings to its last sentence. */
+/** {@code dunlin train} and {@code dunlin coordinator}: a job up to its last sentence. */
 public final class Training {
   private Training() {}
 
   /** Gives the exit code; what is wrong before the run begins is a Refusal. */
   public static int run(Settings settings) {
-    StopRequest stop = StopRequest.bySignals();
-    try (Job job = Job.open(settings)) {
+    return run(settings, Job::open);
+  }
+
+  /** The same with workers that are started by hand, on other machines. */
+  public static int coordinate(Settings settings) {
+    return run(settings, Job::openForWorkersElsewhere);
+  }
+
+  private static int run(Settings settings, Function<Settings, Job> opener) {
+    StopRequest stop = StopRequest.bySignals(StopRequest.OF_A_RUN);
+    try (Job job = opener.apply(settings)) {
       job.planLines().forEach(System.err::println);
       job.probe(System.err::println, stop);
       Outcome outcome;

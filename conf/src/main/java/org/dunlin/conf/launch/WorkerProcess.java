@@ -3,15 +3,13 @@ package org.dunlin.conf.launch;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.dunlin.conf.log.Logs;
-import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.worker.engine.Failure;
-import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
+import org.dunlin.worker.step.KernelProbe;
 import org.dunlin.worker.step.StepCompute;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,9 +20,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class WorkerProcess {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerProcess.class);
-
-  // Closing a device waits for operators under way.
-  private static final long CLOSE_SECONDS = 60;
 
   private WorkerProcess() {}
 
@@ -56,28 +51,18 @@ public final class WorkerProcess {
   }
 
   private static WorkerEnd run(WorkerId worker, String coordinator, int threads, int workers) {
-    CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
-    try (ClusterNode node = ClusterNode.start(List.of("worker"), LocalRun.HOST)) {
-      node.join(coordinator);
-      WorkerSetup setup =
-          new WorkerSetup(
-              worker,
-              Version.CURRENT,
-              LocalRun.HOST,
-              spec -> StepCompute.among(workers, spec, threads));
-      var actor = node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, end), "worker");
-      WorkerEnd silent = new WorkerEnd(true, "it stopped without a reason; see its log");
-      node.stopped(actor)
-          .thenRunAsync(
-              () -> end.complete(silent),
-              CompletableFuture.delayedExecutor(CLOSE_SECONDS, TimeUnit.SECONDS));
-      node.system()
-          .getWhenTerminated()
-          .thenRun(
-              () ->
-                  end.complete(
-                      new WorkerEnd(true, "it could not join the cluster at " + coordinator)));
-      return end.join();
-    }
+    WorkerSetup setup =
+        new WorkerSetup(
+            worker,
+            Version.CURRENT,
+            LocalRun.HOST,
+            spec -> StepCompute.among(workers, spec, threads),
+            spec -> KernelProbe.sha256(spec.compute()),
+            LOG::info);
+    return Membership.run(
+        setup,
+        node -> node.join(coordinator),
+        "the cluster at " + coordinator,
+        new CompletableFuture<>());
   }
 }

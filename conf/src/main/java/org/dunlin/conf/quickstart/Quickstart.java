@@ -43,7 +43,7 @@ public final class Quickstart {
   /** Gives the exit code; what is wrong before the run begins is a Refusal. */
   public static int run(WordNetTask task, Settings settings) {
     QuickstartFiles files = QuickstartFiles.besideProgram(cache());
-    StopRequest stop = StopRequest.bySignals();
+    StopRequest stop = StopRequest.bySignals(StopRequest.OF_A_RUN);
     return new Quickstart(task, files, stop).run(settings);
   }
 

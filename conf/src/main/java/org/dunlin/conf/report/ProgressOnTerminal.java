@@ -48,6 +48,7 @@ final class ProgressOnTerminal implements Watcher {
       case RunEvent.Finished finished -> closeBar();
       case RunEvent.Failed failed -> closeBar();
       case RunEvent.Missed missed -> out.println(Sentences.of(missed));
+      case RunEvent.Noted noted -> out.println(noted.sentence());
       case RunEvent.Recorded recorded -> out.println(Sentences.of(recorded));
       case RunEvent.Processes processes -> {}
     }

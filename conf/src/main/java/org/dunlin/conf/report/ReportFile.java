@@ -49,6 +49,7 @@ public final class ReportFile implements Watcher {
         fields.put("failure", failed.sentence());
       }
       case RunEvent.Missed missed -> {}
+      case RunEvent.Noted noted -> {}
       case RunEvent.Recorded recorded -> {}
       case RunEvent.Processes processes -> {}
     }

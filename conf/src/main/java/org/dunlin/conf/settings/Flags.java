@@ -18,6 +18,8 @@ public final class Flags {
   public static final String LEARNING_RATE = "--learning-rate";
   public static final String PROBE = "--probe";
   public static final String WORKERS = "--workers";
+  public static final String HOST = "--host";
+  public static final String PORT = "--port";
   public static final String SEED = "--seed";
 
   /** The key of each flag. */
@@ -33,7 +35,9 @@ public final class Flags {
           Map.entry(LEARNING_RATE, Keys.LEARNING_RATE.name()),
           Map.entry(PROBE, Keys.PROBE.name()),
           Map.entry(WORKERS, Keys.WORKERS.name()),
-          Map.entry(SEED, Keys.SEED.name()));
+          Map.entry(SEED, Keys.SEED.name()),
+          Map.entry(HOST, Keys.CLUSTER_HOST.name()),
+          Map.entry(PORT, Keys.CLUSTER_PORT.name()));
 
   private Flags() {}
 

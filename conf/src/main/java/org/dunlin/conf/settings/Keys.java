@@ -20,6 +20,7 @@ final class Keys {
   private static final int MOST_WORKERS = 256;
 
   private static final int MOST_THREADS = 1024;
+  private static final int MOST_PORT = 65_535;
 
   /** Less than this a collector's pause takes. */
   private static final int LEAST_LEASE_MS = 100;
@@ -105,6 +106,10 @@ final class Keys {
   static final Key<Long> WORKERS = declare(Key.whole("workers", 0, MOST_WORKERS));
   static final Key<Optional<Long>> COMPUTE_THREADS =
       declare(Key.whole("compute-threads", 1, MOST_THREADS).or("auto"));
+  static final Key<String> CLUSTER_HOST = declare(Key.text("cluster.host"));
+  static final Key<Long> CLUSTER_PORT = declare(Key.whole("cluster.port", 0, MOST_PORT));
+  static final Key<Boolean> DIFFERENT_KERNELS =
+      declare(Key.flag("cluster.allow-different-kernels"));
   static final Key<Long> LEASE_MS = declare(Key.whole("step.lease-ms", LEAST_LEASE_MS, INT));
   static final Key<Long> WORKER_HEAP = declare(Key.whole("heap-mib.worker", LEAST_HEAP_MIB, INT));
   static final Key<Long> COORDINATOR_HEAP =

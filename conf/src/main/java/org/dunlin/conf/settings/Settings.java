@@ -198,6 +198,24 @@ public final class Settings {
         .orElse(Math.max(1, cores / Math.max(1, workers())));
   }
 
+  /**
+   * Where a coordinator listens whose workers are elsewhere; empty: as the machine's routes say.
+   */
+  public Optional<String> clusterHost() {
+    String host = get(Keys.CLUSTER_HOST);
+    return host.equals("auto") ? Optional.empty() : Optional.of(host);
+  }
+
+  /** The port of such a coordinator; 0: any free one. */
+  public int clusterPort() {
+    return int32(Keys.CLUSTER_PORT);
+  }
+
+  /** Whether workers may take part whose kernels give other bits. */
+  public boolean allowDifferentKernels() {
+    return get(Keys.DIFFERENT_KERNELS);
+  }
+
   /** How long a worker may be silent before it counts as dead. */
   public int leaseMs() {
     return int32(Keys.LEASE_MS);

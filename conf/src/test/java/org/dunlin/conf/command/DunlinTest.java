@@ -7,8 +7,10 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -18,9 +20,11 @@ import org.dunlin.conf.command.Actions.Task;
 import org.dunlin.conf.embed.EmbedRequest;
 import org.dunlin.conf.embed.Head;
 import org.dunlin.conf.embed.ScoreRequest;
+import org.dunlin.conf.launch.JoinRequest;
 import org.dunlin.conf.settings.Flags;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
@@ -160,6 +164,65 @@ class DunlinTest {
                 OptionalInt.of(256)));
   }
 
+  @Test
+  void shouldCarryEveryFlagOfAWorker() {
+    run("worker", "--join", "10.0.0.5");
+    run(
+        "worker --join node:7000 --host 10.0.0.6 --name b --threads 3 --devices 0,1 --wait 30s"
+            .split(" "));
+
+    assertThat(received)
+        .containsExactly(
+            new JoinRequest(
+                new Endpoint("10.0.0.5", 7355),
+                Optional.empty(),
+                Optional.empty(),
+                OptionalInt.empty(),
+                List.of(),
+                Duration.ofMinutes(5)),
+            new JoinRequest(
+                new Endpoint("node", 7000),
+                Optional.of("10.0.0.6"),
+                Optional.of("b"),
+                OptionalInt.of(3),
+                List.of(0, 1),
+                Duration.ofSeconds(30)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--join node:0",
+        "--join node:65536",
+        "--join a:b:c",
+        "--join node --name two#words",
+        "--join node --threads 0",
+        "--join node --wait soon"
+      })
+  void shouldRefuseAWorkersWrongValues(String arguments) {
+    assertThat(run(("worker " + arguments).split(" "))).isEqualTo(2);
+    assertThat(err.toString()).contains("(expected: ").hasLineCount(1);
+    assertThat(received).isEmpty();
+  }
+
+  @Test
+  void shouldCarryTheCoordinatorsFlagsIntoTheSettings() {
+    run(given("coordinator", "--workers", "2", "--host", "10.0.0.5", "--port", "0"));
+
+    assertThat(settings().workers()).isEqualTo(2);
+    assertThat(settings().clusterHost()).contains("10.0.0.5");
+    assertThat(settings().clusterPort()).isZero();
+  }
+
+  @Test
+  void shouldListenWhereWorkersLookByDefault() {
+    run(given("coordinator"));
+
+    assertThat(settings().clusterHost()).isEmpty();
+    assertThat(settings().clusterPort()).isEqualTo(7355);
+    assertThat(settings().allowDifferentKernels()).isFalse();
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"1,2", "1,-1,1", "1,NaN,1"})
   void shouldRefuseOtherWeightsThanThree(String weights) {
@@ -258,12 +321,13 @@ class DunlinTest {
   void shouldExplainItselfWithoutArguments() {
     assertThat(run()).isEqualTo(2);
     assertThat(err.toString())
-        .contains("quickstart", "train", "embed", "score", "config", "130")
-        .doesNotContain("coordinator");
+        .contains(
+            "quickstart", "train", "coordinator", "worker", "embed", "score", "config", "130");
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "quickstart", "embed", "score", "config"})
+  @ValueSource(
+      strings = {"train", "coordinator", "worker", "quickstart", "embed", "score", "config"})
   void shouldTeachEveryCommandWithAnExample(String command) {
     assertThat(run(command, "--help")).isZero();
     assertThat(out.toString()).contains("Example:", "dunlin " + command, "--version");
@@ -274,7 +338,9 @@ class DunlinTest {
     run("train", "--help");
 
     String help = out.toString().replaceAll("\\s+", " ");
-    assertThat(help).contains(Flags.KEYS.keySet()).contains("--set", "CONF");
+    Set<String> ofTrain = new HashSet<>(Flags.KEYS.keySet());
+    ofTrain.removeAll(Set.of(Flags.HOST, Flags.PORT));
+    assertThat(help).contains(ofTrain).contains("--set", "CONF");
     assertThat(help)
         .contains(
             "(default: 64)", "(default: 42)", "(default: 2e-5)", "(default: 1.0)", "(default: 0)");
@@ -316,6 +382,11 @@ class DunlinTest {
     Actions actions =
         new Actions(
             settings -> train.run(settings),
+            settings -> train.run(settings),
+            request -> {
+              received.add(request);
+              return 0;
+            },
             (task, settings) -> {
               received.addAll(List.of(task, settings));
               return 0;

@@ -147,6 +147,8 @@ class FlagEmbeddingFlagsTest {
               received.add(settings);
               return 0;
             },
+            settings -> 0,
+            request -> 0,
             (task, settings) -> 0,
             (request, texts, vectors) -> 0,
             (request, pairs, scores) -> 0);

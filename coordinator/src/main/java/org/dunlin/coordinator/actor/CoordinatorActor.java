@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -18,6 +19,8 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.actor.typed.receptionist.ServiceKey;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.javadsl.StreamRefs;
@@ -100,7 +103,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     int slots = run.spec().batch().slots();
     this.protocol =
         new StepProtocol(
-            run.term(), run.spec().steps(), slots, run.workers(), run.maxNonFiniteSteps());
+            run.term(), run.spec().steps(), slots, run.admission(), run.maxNonFiniteSteps());
     // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
     this.materializer = Materializer.matFromSystem(context.getSystem());
     ActorRef<Command> self = context.getSelf();
@@ -116,7 +119,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   public Receive<Command> createReceive() {
     return newReceiveBuilder()
         .onMessage(FromWorker.class, command -> heard(command.message()))
-        .onMessage(Gone.class, command -> on(new Event.Lost(command.worker(), command.why())))
+        .onMessage(Gone.class, command -> lost(command.worker(), command.why()))
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Read.class, command -> read(command.batch()))
         .onMessage(SaveDone.class, command -> saved(command.saved()))
@@ -131,7 +134,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private Behavior<Command> heard(ToCoordinator message) {
     return switch (message) {
       case ToCoordinator.Join join -> joined(join);
-      case ToCoordinator.Loaded m -> on(new Event.Loaded(m.worker(), m.term()));
+      case ToCoordinator.Loaded m -> on(new Event.Loaded(m.worker(), m.term(), m.probe()));
       case ToCoordinator.Prepared m ->
           on(new Event.Prepared(m.worker(), m.term(), m.generation(), m.result()));
       case ToCoordinator.MemoryShort m ->
@@ -143,23 +146,58 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         offers.put(m.worker(), m.state());
         yield on(new Event.Offered(m.worker(), m.term(), m.steps()));
       }
-      case ToCoordinator.Broken m -> on(new Event.Lost(m.worker(), "failed: " + m.sentence()));
+      case ToCoordinator.Broken m -> lost(m.worker(), "failed: " + m.sentence());
     };
   }
 
   private Behavior<Command> joined(ToCoordinator.Join join) {
     if (!join.version().equals(run.version())) {
-      String reason =
+      return refused(
+          join,
           "worker %s runs Dunlin %s (expected: %s, the coordinator's)"
-              .formatted(join.worker(), join.version(), run.version());
-      getContext().getLog().warn(reason);
-      join.actor().tell(new ToWorker.Leave(run.term(), reason));
-      return this;
+              .formatted(join.worker(), join.version(), run.version()));
     }
-    if (workers.putIfAbsent(join.worker(), join) == null) {
+    ToCoordinator.Join known = workers.putIfAbsent(join.worker(), join);
+    if (known != null && !known.actor().equals(join.actor())) {
+      return refused(
+          join,
+          "worker %s: that name is taken by process %d on %s (expected: a name of its own); start it with another --name"
+              .formatted(join.worker(), known.pid(), known.data().host()));
+    }
+    if (known == null) {
       getContext().watchWith(join.actor(), new Gone(join.worker(), "is gone"));
     }
     return on(new Event.Joined(join.worker()));
+  }
+
+  private Behavior<Command> refused(ToCoordinator.Join join, String reason) {
+    join.actor().tell(new ToWorker.Leave(run.term(), reason, true));
+    note(reason);
+    return this;
+  }
+
+  private void note(String sentence) {
+    getContext().getLog().info(sentence);
+    run.watcher().accept(new RunEvent.Noted(sentence));
+  }
+
+  private Behavior<Command> lost(WorkerId worker, String why) {
+    Optional<ToCoordinator.Join> known = Optional.ofNullable(workers.get(worker));
+    Behavior<Command> next = on(new Event.Lost(worker, why));
+    workers.remove(worker);
+    known.ifPresent(
+        join -> {
+          remove(join.actor().path().address());
+          tellProcesses();
+        });
+    return next;
+  }
+
+  // A node that is gone and still a member keeps others from joining until that is noticed.
+  private void remove(Address node) {
+    if (node.hasGlobalScope()) {
+      Cluster.get(getContext().getSystem()).manager().tell(Down.apply(node));
+    }
   }
 
   private Behavior<Command> read(Optional<StepBatch> batch) {
@@ -237,6 +275,12 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private void carryOut(Effect effect) {
     switch (effect) {
+      case Effect.Park e -> {
+        tell(
+            e.worker(),
+            new ToWorker.Park(run.term(), pulses.endpoint(), run.leaseMs(), e.reason()));
+        tellProcesses();
+      }
       case Effect.Welcome e -> welcome(e);
       case Effect.Assign e -> assign(e);
       case Effect.Commit e -> commit(e);
@@ -260,11 +304,12 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
                   run.records().append(e.cut()),
                   (done, error) -> error == null ? new Written(e.cut()) : new Failed(error));
       case Effect.Miss e -> {
-        workers.remove(e.worker());
         feeder.close(e.worker());
         run.watcher().accept(new RunEvent.Missed(e.worker().toString(), e.why(), e.members()));
       }
-      case Effect.Dismiss e -> tell(e.worker(), new ToWorker.Leave(run.term(), e.reason()));
+      case Effect.Dismiss e -> sendAway(e.worker(), e.reason(), false);
+      case Effect.Refuse e -> sendAway(e.worker(), e.reason(), true);
+      case Effect.Note e -> note(e.sentence());
       case Effect.Finish e -> run.watcher().accept(new RunEvent.Finished(e.steps(), e.early()));
       case Effect.Fail e ->
           run.watcher()
@@ -283,6 +328,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     tell(
         welcome.worker(),
         new ToWorker.Welcome(run.term(), run.spec(), initial, pulses.endpoint(), run.leaseMs()));
+    tellProcesses();
+  }
+
+  private void tellProcesses() {
     List<RunEvent.Member> members = new ArrayList<>();
     members.add(
         new RunEvent.Member(
@@ -367,6 +416,14 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
             .collect(Collectors.joining(", "));
     int more = samples.length - MOST_SAMPLES;
     return more > 0 ? first + " and " + more + " more, which the log names" : first;
+  }
+
+  private void sendAway(WorkerId worker, String reason, boolean refused) {
+    tell(worker, new ToWorker.Leave(run.term(), reason, refused));
+    ToCoordinator.Join left = workers.remove(worker);
+    if (left != null) {
+      getContext().unwatch(left.actor());
+    }
   }
 
   private void tell(WorkerId worker, ToWorker message) {

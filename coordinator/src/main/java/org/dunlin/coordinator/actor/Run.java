@@ -7,6 +7,7 @@ import org.apache.pekko.NotUsed;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.data.feed.StepBatch;
 import org.dunlin.protocol.Term;
@@ -21,7 +22,7 @@ import org.dunlin.protocol.run.RunSpec;
  * @param version of this Dunlin; a worker of another one is refused
  * @param host of this coordinator, under which workers reach it
  * @param leaseMs how long a worker may be silent
- * @param workers how many are waited for
+ * @param admission who may take part
  * @param maxNonFiniteSteps steps in a row without a finite loss and gradient that end the run; 0:
  *     none do
  * @param windowTokens budget of the feed window, in real tokens
@@ -37,7 +38,7 @@ public record Run(
     String version,
     String host,
     int leaseMs,
-    int workers,
+    Admission admission,
     long maxNonFiniteSteps,
     long windowTokens,
     Source<StepBatch, NotUsed> batches,

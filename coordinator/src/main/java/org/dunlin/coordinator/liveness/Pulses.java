@@ -12,15 +12,25 @@ import java.util.function.BiConsumer;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.message.PulseSign;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Listens to the workers' pulses: each worker holds a TCP connection, says who it is and then sends
- * bytes. The end of a connection, or a lease without a byte, is the worker's death. Thread-safe;
- * close it.
+ * bytes. The end of a connection, or a lease without a byte, is the worker's death; a worker that
+ * still can says why. Thread-safe; close it.
  */
 public final class Pulses implements AutoCloseable {
   /** Connections of a run's workers that open at once. */
   private static final int BACKLOG = 1024;
+
+  /** After a failure to accept, such as too many open files; others may end meanwhile. */
+  private static final long LEAST_PAUSE_MS = 10;
+
+  private static final long MOST_PAUSE_MS = 1000;
+
+  private static final Logger LOG = LoggerFactory.getLogger(Pulses.class);
 
   private final ServerSocket server;
   private final int leaseMs;
@@ -59,15 +69,31 @@ public final class Pulses implements AutoCloseable {
   }
 
   private void accept() {
+    long pauseMs = LEAST_PAUSE_MS;
     while (!server.isClosed()) {
       try {
         Socket socket = server.accept();
         open.add(socket);
         Thread.ofVirtual().start(() -> hear(socket));
+        pauseMs = LEAST_PAUSE_MS;
       } catch (IOException e) {
-        // Closed, or one connection failed before it was one.
+        pauseMs = failed(e, pauseMs);
       }
     }
+  }
+
+  // Closed, or one connection failed before it was one, or none can be opened now.
+  private long failed(IOException e, long pauseMs) {
+    if (server.isClosed()) {
+      return pauseMs;
+    }
+    LOG.warn("a worker's pulse was not taken, next try in {} ms: {}", pauseMs, e.toString());
+    try {
+      Thread.sleep(pauseMs);
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    return Math.min(2 * pauseMs, MOST_PAUSE_MS);
   }
 
   private void hear(Socket socket) {
@@ -77,10 +103,11 @@ public final class Pulses implements AutoCloseable {
       socket.setSoTimeout(leaseMs);
       DataInputStream in = new DataInputStream(socket.getInputStream());
       worker = new WorkerId(in.readUTF(), in.readLong());
-      while (in.read() >= 0) {
-        // Alive.
+      int sign = in.read();
+      while (sign == PulseSign.ALIVE) {
+        sign = in.read();
       }
-      why = "is gone";
+      why = sign == PulseSign.LAST_WORDS ? in.readUTF() : "is gone";
     } catch (SocketTimeoutException e) {
       why = "has been silent for %d ms".formatted(leaseMs);
     } catch (IOException e) {

@@ -66,6 +66,9 @@ public sealed interface RunEvent {
    */
   record Recorded(long fromStep, int minTokens, int mostTokens) implements RunEvent {}
 
+  /** Something that a person should know of; the run goes on. */
+  record Noted(String sentence) implements RunEvent {}
+
   /** The model of a step was written whole. */
   record Saved(long steps, String folder, String sha256) implements RunEvent {}
 

@@ -7,6 +7,9 @@ import org.dunlin.protocol.run.Scalars;
 
 /** What has to be done, front to back: a list of them is carried out in its order. */
 public sealed interface Effect {
+  /** Tell a worker that it is not needed now, and to wait. */
+  record Park(WorkerId worker, String reason) implements Effect {}
+
   /** Send the run and its state to a worker. */
   record Welcome(WorkerId worker) implements Effect {}
 
@@ -47,8 +50,14 @@ public sealed interface Effect {
   /** The run goes on without a worker. */
   record Miss(WorkerId worker, String why, int members) implements Effect {}
 
-  /** Send a worker away. */
+  /** Send a worker away, in order. */
   record Dismiss(WorkerId worker, String reason) implements Effect {}
+
+  /** Send a worker away that does not fit, or was taken for dead. */
+  record Refuse(WorkerId worker, String reason) implements Effect {}
+
+  /** Tell a person something; the run goes on. */
+  record Note(String sentence) implements Effect {}
 
   /** The run is over; early if a person asked for it. */
   record Finish(long steps, boolean early) implements Effect {}

@@ -10,8 +10,12 @@ public sealed interface Event {
   /** A worker is there; its version has been found equal. */
   record Joined(WorkerId worker) implements Event {}
 
-  /** A worker holds the run's state. */
-  record Loaded(WorkerId worker, Term term) implements Event {}
+  /**
+   * A worker holds the run's state.
+   *
+   * @param probe of its kernels
+   */
+  record Loaded(WorkerId worker, Term term, String probe) implements Event {}
 
   /** A member holds a step's reduced gradient. */
   record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)

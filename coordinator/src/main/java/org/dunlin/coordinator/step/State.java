@@ -1,5 +1,6 @@
 package org.dunlin.coordinator.step;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -19,6 +20,8 @@ import org.dunlin.protocol.message.StepResult;
  * @param step the lowest uncommitted one; equals the number of committed steps
  * @param joined workers that are there
  * @param loaded those of them that hold the state
+ * @param spares workers that wait to be needed, in the order in which they came
+ * @param probe of the run's kernels: the first loaded worker's
  * @param shares of the generation's members
  * @param prepared results of the lowest uncommitted step, by member
  * @param awaited a record that is being made durable, before which nothing is computed
@@ -33,6 +36,8 @@ public record State(
     long step,
     SortedSet<WorkerId> joined,
     SortedSet<WorkerId> loaded,
+    List<WorkerId> spares,
+    Optional<String> probe,
     List<Share> shares,
     Map<WorkerId, StepResult> prepared,
     Optional<CutRecord> awaited,
@@ -62,6 +67,8 @@ public record State(
         new TreeSet<>(),
         new TreeSet<>(),
         List.of(),
+        Optional.empty(),
+        List.of(),
         Map.of(),
         Optional.empty(),
         Optional.empty(),
@@ -77,6 +84,8 @@ public record State(
     private long nextStep = step;
     private SortedSet<WorkerId> nextJoined = joined;
     private SortedSet<WorkerId> nextLoaded = loaded;
+    private List<WorkerId> nextSpares = spares;
+    private Optional<String> nextProbe = probe;
     private List<Share> nextShares = shares;
     private Map<WorkerId, StepResult> nextPrepared = prepared;
     private Optional<CutRecord> nextAwaited = awaited;
@@ -95,6 +104,8 @@ public record State(
         next.nextStep,
         next.nextJoined,
         next.nextLoaded,
+        next.nextSpares,
+        next.nextProbe,
         next.nextShares,
         next.nextPrepared,
         next.nextAwaited,
@@ -112,8 +123,24 @@ public record State(
     return with(next -> next.nextJoined = plus(joined, worker));
   }
 
-  State withLoaded(WorkerId worker) {
-    return with(next -> next.nextLoaded = plus(loaded, worker));
+  /** The first one's probe is the run's. */
+  State withLoaded(WorkerId worker, String of) {
+    return with(
+        next -> {
+          next.nextLoaded = plus(loaded, worker);
+          next.nextProbe = probe.or(() -> Optional.of(of));
+        });
+  }
+
+  State withSpare(WorkerId worker) {
+    List<WorkerId> more = new ArrayList<>(spares);
+    more.add(worker);
+    return with(next -> next.nextSpares = List.copyOf(more));
+  }
+
+  State withoutSpare(WorkerId worker) {
+    List<WorkerId> fewer = spares.stream().filter(spare -> !spare.equals(worker)).toList();
+    return with(next -> next.nextSpares = fewer);
   }
 
   /** Without a worker, wherever it was; the others may be luckier. */
@@ -122,6 +149,7 @@ public record State(
         next -> {
           next.nextJoined = minus(joined, worker);
           next.nextLoaded = minus(loaded, worker);
+          next.nextProbe = next.nextLoaded.isEmpty() ? Optional.empty() : probe;
           next.nextRetries = 0;
         });
   }

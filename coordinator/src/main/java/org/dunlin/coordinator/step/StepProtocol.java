@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.dunlin.coordinator.step.Effect.AskState;
 import org.dunlin.coordinator.step.Effect.Assign;
 import org.dunlin.coordinator.step.Effect.Commit;
@@ -12,6 +13,9 @@ import org.dunlin.coordinator.step.Effect.Dismiss;
 import org.dunlin.coordinator.step.Effect.Fail;
 import org.dunlin.coordinator.step.Effect.Finish;
 import org.dunlin.coordinator.step.Effect.Miss;
+import org.dunlin.coordinator.step.Effect.Note;
+import org.dunlin.coordinator.step.Effect.Park;
+import org.dunlin.coordinator.step.Effect.Refuse;
 import org.dunlin.coordinator.step.Effect.Save;
 import org.dunlin.coordinator.step.Effect.Wait;
 import org.dunlin.coordinator.step.Effect.Welcome;
@@ -48,7 +52,8 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  * checksum, and only then does the next one begin. When a member is lost, the others begin a new
  * generation with the lowest uncommitted step; when one is short of memory, all do, with smaller
  * micro-batches, once that is on record. An event that is late, repeated or of another life becomes
- * a {@link Discard}, never an exception. Not yet: a worker that joins a run under way.
+ * a {@link Discard}, never an exception. A worker that is not needed waits as a spare. Not yet: a
+ * spare that takes part in a run under way.
  */
 public final class StepProtocol {
   /**
@@ -65,22 +70,22 @@ public final class StepProtocol {
   private final Term term;
   private final long steps;
   private final int slots;
-  private final int workers;
+  private final Admission admission;
   private final long mostNotFinite;
 
   /**
    * @param term of this coordinator
    * @param steps of the whole run
    * @param slots of every global batch
-   * @param workers how many are waited for before the first step
+   * @param admission who may take part
    * @param mostNotFinite steps in a row without a finite loss and gradient after which the run
    *     fails, its parameters saved; 0 is never reached
    */
-  public StepProtocol(Term term, long steps, int slots, int workers, long mostNotFinite) {
+  public StepProtocol(Term term, long steps, int slots, Admission admission, long mostNotFinite) {
     this.term = term;
     this.steps = steps;
     this.slots = slots;
-    this.workers = workers;
+    this.admission = admission;
     this.mostNotFinite = mostNotFinite;
   }
 
@@ -108,18 +113,40 @@ public final class StepProtocol {
 
   private Decision joined(State state, Joined event) {
     WorkerId worker = event.worker();
-    if (state.joined().contains(worker)) {
+    if (state.joined().contains(worker) || state.spares().contains(worker)) {
       return discard(state, event, "joined already");
     }
-    if (state.joined().size() == workers) {
-      return new Decision(
-          state, List.of(new Dismiss(worker, "the run has its " + workers + " workers")));
+    State next = state.withSpare(worker);
+    if (state.phase() == Phase.ASSEMBLING && state.joined().size() < admission.workers()) {
+      return fill(next, List.of());
     }
-    if (state.phase() != Phase.ASSEMBLING) {
-      return new Decision(
-          state, List.of(new Dismiss(worker, "the run is under way, and nobody can join it yet")));
+    String reason =
+        state.phase() == Phase.ASSEMBLING
+            ? "the run has the %d workers that it waits for".formatted(admission.workers())
+            : "the run is under way with %d workers".formatted(state.joined().size());
+    return new Decision(next, List.of(new Park(worker, reason), spare(worker, reason)));
+  }
+
+  private static Note spare(WorkerId worker, String reason) {
+    return new Note("worker %s waits as a spare: %s".formatted(worker, reason));
+  }
+
+  /** Welcomes spares while places are free. */
+  private Decision fill(State state, List<Effect> before) {
+    List<Effect> effects = new ArrayList<>(before);
+    State next = state;
+    while (!next.spares().isEmpty() && next.joined().size() < admission.workers()) {
+      WorkerId worker = next.spares().get(0);
+      next = next.withoutSpare(worker).withJoined(worker);
+      effects.add(new Welcome(worker));
+      if (admission.open()) {
+        effects.add(
+            new Note(
+                "worker %s is there: %d of %d"
+                    .formatted(worker, next.joined().size(), admission.workers())));
+      }
     }
-    return new Decision(state.withJoined(worker), List.of(new Welcome(worker)));
+    return new Decision(next, List.copyOf(effects));
   }
 
   private Decision loaded(State state, Loaded event) {
@@ -132,14 +159,43 @@ public final class StepProtocol {
     if (state.loaded().contains(event.worker())) {
       return discard(state, event, "loaded already");
     }
-    State next = state.withLoaded(event.worker());
-    if (next.loaded().size() < workers) {
-      return new Decision(next, List.of());
+    boolean differs = state.probe().isPresent() && !state.probe().get().equals(event.probe());
+    if (differs && !admission.differentKernels()) {
+      return refuseKernels(state, event);
     }
-    if (next.stopAsked()) {
-      return finish(next);
+    List<Effect> notes = new ArrayList<>();
+    if (differs) {
+      notes.add(
+          new Note(
+              "worker %s computes other bits than the first one, as cluster.allow-different-kernels allows: this run's weights depend on who computed what"
+                  .formatted(event.worker())));
     }
-    return assign(next, List.of());
+    State next = state.withLoaded(event.worker(), event.probe());
+    if (next.loaded().size() < admission.workers()) {
+      return new Decision(next, List.copyOf(notes));
+    }
+    int idle = next.loaded().size() - slots;
+    if (idle > 0) {
+      notes.add(
+          new Note(
+              "%d of %d workers have no slot (slots: %d); they stand by with the run's state and take over when another is lost"
+                  .formatted(idle, next.loaded().size(), slots)));
+    }
+    return assign(next, notes);
+  }
+
+  private Decision refuseKernels(State state, Loaded event) {
+    String sentence =
+        "worker %s computes other bits: its kernels' probe is %s (expected: %s, the first worker's); give it the same processor and MKL_CBWR as the others, or set cluster.allow-different-kernels = true and lose equal bits"
+            .formatted(event.worker(), start(event.probe()), start(state.probe().orElseThrow()));
+    State next = state.without(event.worker());
+    return admission.canFill(next)
+        ? fill(next, List.of(new Refuse(event.worker(), sentence), new Note(sentence)))
+        : fail(state, sentence);
+  }
+
+  private static String start(String sha256) {
+    return sha256.substring(0, Math.min(12, sha256.length()));
   }
 
   /** A new generation of all that hold the state; it begins with the lowest uncommitted step. */
@@ -315,27 +371,38 @@ public final class StepProtocol {
 
   private Decision finish(State state) {
     List<Effect> effects = new ArrayList<>();
-    for (WorkerId worker : state.joined()) {
-      effects.add(new Dismiss(worker, "the run has ended"));
-    }
+    everybody(state).forEach(worker -> effects.add(new Dismiss(worker, "the run has ended")));
     effects.add(new Finish(state.step(), state.step() < steps));
     return new Decision(state.withPhase(Phase.ENDED), List.copyOf(effects));
   }
 
   private Decision lost(State state, Lost event) {
-    if (!state.joined().contains(event.worker())) {
-      return discard(state, event, "not of this run");
-    }
     WorkerId worker = event.worker();
     String sentence = "worker " + worker + " " + event.why();
+    if (state.spares().contains(worker)) {
+      return new Decision(
+          state.withoutSpare(worker), List.of(new Note(sentence + "; it was a spare")));
+    }
+    if (!state.joined().contains(worker)) {
+      return discard(state, event, "not of this run");
+    }
     State next = state.without(worker);
-    if (state.phase() == Phase.ASSEMBLING || next.loaded().isEmpty()) {
+    if (state.phase() == Phase.ASSEMBLING) {
+      return admission.canFill(next)
+          ? fill(
+              next,
+              List.of(
+                  new Refuse(worker, "the run begins without it"),
+                  new Note(sentence + "; the run waits for another worker")))
+          : fail(next, sentence);
+    }
+    if (next.loaded().isEmpty()) {
       return fail(next, sentence);
     }
     // Whoever only seemed lost must not linger: it is told, and its launcher may start it anew.
     List<Effect> effects =
         List.of(
-            new Dismiss(worker, "the run goes on without it"),
+            new Refuse(worker, "it was taken for dead, and the run goes on without it"),
             new Miss(worker, event.why(), next.loaded().size()));
     if (state.phase() == Phase.SAVING) {
       return state.source().equals(Optional.of(worker))
@@ -368,11 +435,13 @@ public final class StepProtocol {
 
   private Decision fail(State state, String sentence, boolean namesSamples) {
     List<Effect> effects = new ArrayList<>();
-    for (WorkerId worker : state.joined()) {
-      effects.add(new Dismiss(worker, "the run has failed"));
-    }
+    everybody(state).forEach(worker -> effects.add(new Dismiss(worker, "the run has failed")));
     effects.add(new Fail(sentence, namesSamples));
     return new Decision(state.withPhase(Phase.ENDED), List.copyOf(effects));
+  }
+
+  private static Stream<WorkerId> everybody(State state) {
+    return Stream.concat(state.joined().stream(), state.spares().stream());
   }
 
   private static Decision discard(State state, Event event, String why) {

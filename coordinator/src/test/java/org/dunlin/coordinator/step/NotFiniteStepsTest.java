@@ -24,9 +24,9 @@ class NotFiniteStepsTest {
     private List<Effect> effects = List.of();
 
     OneWorker(long mostNotFinite) {
-      protocol = new StepProtocol(TERM, STEPS, 2, 1, mostNotFinite);
+      protocol = new StepProtocol(TERM, STEPS, 2, Admission.closed(1), mostNotFinite);
       on(new Event.Joined(WORKER));
-      on(new Event.Loaded(WORKER, TERM));
+      on(new Event.Loaded(WORKER, TERM, "probe"));
     }
 
     void on(Event event) {

@@ -17,7 +17,7 @@ class RetriesTest {
   private static final WorkerId C = new WorkerId("c", 1);
   private static final int ENOUGH = 100;
 
-  private final StepProtocol protocol = new StepProtocol(TERM, 3, 4, 3, 0);
+  private final StepProtocol protocol = new StepProtocol(TERM, 3, 4, Admission.closed(3), 0);
   private State state = State.initial();
   private List<Effect> effects = List.of();
 
@@ -26,7 +26,7 @@ class RetriesTest {
       on(new Event.Joined(worker));
     }
     for (WorkerId worker : List.of(A, B, C)) {
-      on(new Event.Loaded(worker, TERM));
+      on(new Event.Loaded(worker, TERM, "probe"));
     }
   }
 

@@ -23,10 +23,11 @@ import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.dunlin.conf.command.Dunlin;
 
-/** A {@code dunlin train} in a JVM of its own. Close it: that leaves no process behind. */
+/** A {@code dunlin} command in a JVM of its own. Close it: that leaves no process behind. */
 final class Trainer implements AutoCloseable {
   private static final String END = "(end of output)";
 
@@ -48,17 +49,49 @@ final class Trainer implements AutoCloseable {
   }
 
   static Trainer start(Path runFolder, Map<String, Object> keys) throws IOException {
-    return start(List.of(), List.of(), runFolder, keys);
+    return start(runFolder, "train", keys);
   }
 
   /** Within an address space that is limited for all its processes; its own heap is small then. */
   static Trainer startWithin(long addressBytes, Path runFolder, Map<String, Object> keys)
       throws IOException {
-    return start(List.of("prlimit", "--as=" + addressBytes), List.of("-Xmx512m"), runFolder, keys);
+    return start(
+        List.of("prlimit", "--as=" + addressBytes),
+        List.of("-Xmx512m"),
+        runFolder,
+        arguments("train", keys),
+        Map.of());
+  }
+
+  /** A coordinator whose workers are started by hand, at any free port. */
+  static Trainer coordinator(Path runFolder, Map<String, Object> keys) throws IOException {
+    return start(runFolder, "coordinator", keys);
+  }
+
+  private static Trainer start(Path runFolder, String command, Map<String, Object> keys)
+      throws IOException {
+    return start(List.of(), List.of(), runFolder, arguments(command, keys), Map.of());
+  }
+
+  private static List<String> arguments(String command, Map<String, Object> keys) {
+    List<String> arguments = new ArrayList<>(List.of(command));
+    keys.forEach((key, value) -> arguments.addAll(List.of("--set", key + "=" + text(value))));
+    return arguments;
+  }
+
+  /** A worker, with some environment of its own. */
+  static Trainer worker(Map<String, String> environment, String... arguments) throws IOException {
+    List<String> all = new ArrayList<>(List.of("worker"));
+    all.addAll(List.of(arguments));
+    return start(List.of(), List.of(), Path.of(""), all, environment);
   }
 
   private static Trainer start(
-      List<String> before, List<String> flags, Path runFolder, Map<String, Object> keys)
+      List<String> before,
+      List<String> flags,
+      Path runFolder,
+      List<String> arguments,
+      Map<String, String> environment)
       throws IOException {
     List<String> command = new ArrayList<>(before);
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -66,12 +99,12 @@ final class Trainer implements AutoCloseable {
         .filter(flag -> !flag.startsWith("-javaagent"))
         .forEach(command::add);
     command.addAll(flags);
-    command.addAll(
-        List.of("-cp", System.getProperty("java.class.path"), Dunlin.class.getName(), "train"));
-    keys.forEach((key, value) -> command.addAll(List.of("--set", key + "=" + text(value))));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Dunlin.class.getName()));
+    command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     // A thread's own arena would reserve address space, which some tests limit.
     builder.environment().put("MALLOC_ARENA_MAX", "1");
+    builder.environment().putAll(environment);
     return new Trainer(runFolder, builder.start());
   }
 
@@ -93,13 +126,23 @@ final class Trainer implements AutoCloseable {
   }
 
   /** Waits for a line of its output that begins so. */
-  void awaitLine(String start) throws InterruptedException {
+  String awaitLine(String start) throws InterruptedException {
+    return awaitLine(line -> line.startsWith(start));
+  }
+
+  /** Waits for a line of its output that holds this. */
+  String awaitLineWith(String part) throws InterruptedException {
+    return awaitLine(line -> line.contains(part));
+  }
+
+  private String awaitLine(Predicate<String> wanted) throws InterruptedException {
     String line = "";
-    while (!line.startsWith(start)) {
+    while (!wanted.test(line)) {
       line = lines.poll(Golden.LIMIT_SECONDS, TimeUnit.SECONDS);
       assertThat(line).as("output so far: %s", heard).isNotNull().isNotEqualTo(END);
       heard.add(line);
     }
+    return line;
   }
 
   /** Waits for its end and gives the exit code. */

@@ -14,6 +14,7 @@ import org.dunlin.conf.launch.ClusterNode;
 import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.Admission;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
@@ -46,7 +47,11 @@ class WrongVersionTest {
               HOST,
               spec -> {
                 throw new AssertionError("a worker that was refused makes no device");
-              });
+              },
+              spec -> {
+                throw new AssertionError("a worker that was refused makes no probe");
+              },
+              sentence -> {});
       working.spawn(WorkerActor.create(old, CoordinatorActor.KEY, end), "worker");
 
       assertThat(end.get(Golden.LIMIT_SECONDS, TimeUnit.SECONDS))
@@ -68,7 +73,7 @@ class WrongVersionTest {
         "0.1.0",
         "127.0.0.1",
         1000,
-        1,
+        Admission.closed(1),
         0,
         1000,
         Source.empty(),

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
@@ -23,7 +24,8 @@ import org.dunlin.worker.member.MemberProtocol;
 import org.dunlin.worker.member.MemberState;
 
 /**
- * Plays a script. Its first line is {@code run WORKERS SLOTS STEPS}; then each line is what one
+ * Plays a script. Its first line is {@code run WORKERS SLOTS STEPS}, with {@code open} behind it
+ * where others may replace a worker that is lost before the first step; then each line is what one
  * party hears, {@code coordinator: ...} or {@code WORKER: ...}, and the indented lines below are
  * all that it does about it. {@code #} begins a remark; every slot has one query.
  */
@@ -37,7 +39,11 @@ final class Conversation {
     this.slots = Integer.parseInt(run[2]);
     this.protocol =
         new StepProtocol(
-            Simulation.TERM, Integer.parseInt(run[3]), slots, Integer.parseInt(run[1]), 0);
+            Simulation.TERM,
+            Integer.parseInt(run[3]),
+            slots,
+            new Admission(Integer.parseInt(run[1]), run.length > 4, false),
+            0);
   }
 
   /** The same script with what the protocols really do below each line that is heard. */
@@ -76,7 +82,8 @@ final class Conversation {
   private static Event coordinatorEvent(String[] w) {
     return switch (w[0]) {
       case "joined" -> new Event.Joined(worker(w[1]));
-      case "loaded" -> new Event.Loaded(worker(w[1]), Simulation.TERM);
+      case "loaded" ->
+          new Event.Loaded(worker(w[1]), Simulation.TERM, w.length > 2 ? w[2] : "probe");
       case "prepared" ->
           new Event.Prepared(worker(w[1]), Simulation.TERM, generation(w[2]), result(w[3]));
       case "memory-short" ->
@@ -106,7 +113,10 @@ final class Conversation {
   private MemberEvent memberEvent(String[] w) {
     return switch (w[0]) {
       case "welcomed" -> new MemberEvent.Welcomed(Simulation.TERM);
-      case "state-loaded" -> new MemberEvent.StateLoaded();
+      case "parked" -> new MemberEvent.Parked(Simulation.TERM, "the run has its workers");
+      case "stop" -> new MemberEvent.StopAsked();
+      case "refused" -> new MemberEvent.Dismissed(Simulation.TERM, "it computes other bits", true);
+      case "state-loaded" -> new MemberEvent.StateLoaded("probe");
       case "assigned" ->
           new MemberEvent.Assigned(
               Simulation.TERM,
@@ -131,7 +141,7 @@ final class Conversation {
           new MemberEvent.Committed(Simulation.TERM, generation(w[1]), Long.parseLong(w[2]));
       case "applied" -> new MemberEvent.Applied(Long.parseLong(w[1]));
       case "state-asked" -> new MemberEvent.StateAsked(Simulation.TERM, Long.parseLong(w[1]));
-      case "dismissed" -> new MemberEvent.Dismissed(Simulation.TERM, "the run has ended");
+      case "dismissed" -> new MemberEvent.Dismissed(Simulation.TERM, "the run has ended", false);
       default -> throw new IllegalArgumentException("a worker never hears " + w[0]);
     };
   }
@@ -178,6 +188,9 @@ final class Conversation {
       case Effect.AskState e -> "ask %s for step %d".formatted(e.worker().name(), e.steps());
       case Effect.Save e -> "save %s step %d".formatted(e.worker().name(), e.steps());
       case Effect.Miss e -> "miss %s, %d left".formatted(e.worker().name(), e.members());
+      case Effect.Park e -> "park %s: %s".formatted(e.worker().name(), e.reason());
+      case Effect.Refuse e -> "refuse %s: %s".formatted(e.worker().name(), e.reason());
+      case Effect.Note e -> "note: " + e.sentence();
       case Effect.Dismiss e -> "dismiss %s: %s".formatted(e.worker().name(), e.reason());
       case Effect.Finish e -> "finish after %d%s".formatted(e.steps(), e.early() ? ", early" : "");
       case Effect.Fail e -> "fail: " + e.sentence();
@@ -187,6 +200,8 @@ final class Conversation {
 
   private static String text(MemberEffect effect) {
     return switch (effect) {
+      case MemberEffect.StandBy e -> "stand by: " + e.reason();
+      case MemberEffect.TellLeaving e -> "tell leaving";
       case MemberEffect.Load e -> "load";
       case MemberEffect.TellLoaded e -> "tell loaded";
       case MemberEffect.BreakOff e -> "break off before g" + e.next();
@@ -206,7 +221,7 @@ final class Conversation {
       case MemberEffect.Apply e -> "apply " + e.step();
       case MemberEffect.Offer e -> "offer step " + e.steps();
       case MemberEffect.TellBroken e -> "tell broken: " + e.sentence();
-      case MemberEffect.Stop e -> "stop: " + e.end().reason();
+      case MemberEffect.Stop e -> (e.end().failed() ? "fail: " : "stop: ") + e.end().reason();
       case MemberEffect.Discard e -> "drop: " + e.why();
     };
   }

@@ -20,7 +20,10 @@ class ConversationTest {
         "worker-lost-in-a-step",
         "commit-overtaken",
         "memory-short-twice",
-        "save-source-lost"
+        "save-source-lost",
+        "spare",
+        "other-kernels",
+        "all-other-kernels"
       })
   void shouldGoAsWritten(String name) throws IOException {
     try (InputStream file =

@@ -78,9 +78,11 @@ final class SimulatedWorker {
 
   private void carryOut(MemberEffect effect) {
     switch (effect) {
-      case MemberEffect.Load e -> simulation.later(() -> on(new MemberEvent.StateLoaded()));
+      case MemberEffect.StandBy e -> {}
+      case MemberEffect.TellLeaving e -> {}
+      case MemberEffect.Load e -> simulation.later(() -> on(new MemberEvent.StateLoaded("probe")));
       case MemberEffect.TellLoaded e ->
-          simulation.tellCoordinator(id, new Event.Loaded(id, e.term()));
+          simulation.tellCoordinator(id, new Event.Loaded(id, e.term(), e.probe()));
       case MemberEffect.BreakOff e -> simulation.invariants().brokenOff(id, e.next());
       case MemberEffect.Meet e -> meet(e.generation());
       case MemberEffect.Compute e -> compute(e);

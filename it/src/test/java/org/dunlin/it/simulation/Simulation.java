@@ -11,6 +11,7 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
+import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
@@ -102,7 +103,8 @@ final class Simulation {
     this.storm = new Storm(plan, this);
     this.shape = shape;
     this.minds = minds;
-    this.protocol = new StepProtocol(TERM, shape.steps(), shape.slots(), shape.workers(), 0);
+    this.protocol =
+        new StepProtocol(TERM, shape.steps(), shape.slots(), Admission.closed(shape.workers()), 0);
     this.invariants = new Invariants(this, shape.slots());
     for (int w = 0; w < shape.workers(); w++) {
       WorkerId id = new WorkerId("w" + w, 1);
@@ -239,7 +241,10 @@ final class Simulation {
       case Effect.Wait e -> later(() -> coordinator(new Event.Waited(e.generation())));
       case Effect.Write e -> write(e.cut());
       case Effect.Miss e -> {}
-      case Effect.Dismiss e -> tell(e.worker(), new MemberEvent.Dismissed(TERM, e.reason()));
+      case Effect.Note e -> {}
+      case Effect.Park e -> tell(e.worker(), new MemberEvent.Parked(TERM, e.reason()));
+      case Effect.Dismiss e -> tell(e.worker(), new MemberEvent.Dismissed(TERM, e.reason(), false));
+      case Effect.Refuse e -> tell(e.worker(), new MemberEvent.Dismissed(TERM, e.reason(), true));
       case Effect.Finish e -> end(new Outcome(Optional.empty(), e.steps(), saved));
       case Effect.Fail e ->
           end(new Outcome(Optional.of(e.sentence()), state.step(), Optional.empty()));

@@ -24,8 +24,12 @@ public sealed interface ToCoordinator extends OnWire {
   record Join(WorkerId worker, String version, long pid, Endpoint data, ActorRef<ToWorker> actor)
       implements ToCoordinator {}
 
-  /** The state of the run is in this worker's memory. */
-  record Loaded(WorkerId worker, Term term) implements ToCoordinator {}
+  /**
+   * The state of the run is in this worker's memory.
+   *
+   * @param probe SHA-256 of what its kernels make of a fixed problem; equal ones compute equal bits
+   */
+  record Loaded(WorkerId worker, Term term, String probe) implements ToCoordinator {}
 
   /** This worker holds the step's reduced gradient and could apply it. */
   record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)

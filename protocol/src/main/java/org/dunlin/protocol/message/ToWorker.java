@@ -38,6 +38,20 @@ public sealed interface ToWorker extends OnWire {
   /** Send the parameters as they are after {@code steps} updates. */
   record Export(Term term, long steps) implements ToWorker {}
 
-  /** The run is over, or goes on without this worker. */
-  record Leave(Term term, String reason) implements ToWorker {}
+  /**
+   * The run needs no more workers now; this one waits, and may be welcomed later.
+   *
+   * @param pulse as in {@link Welcome}
+   * @param leaseMs as in {@link Welcome}
+   * @param reason a sentence
+   */
+  record Park(Term term, Endpoint pulse, int leaseMs, String reason) implements ToWorker {}
+
+  /**
+   * The run is over, or goes on without this worker.
+   *
+   * @param reason a sentence
+   * @param refused whether the worker is at fault, or has been taken for dead
+   */
+  record Leave(Term term, String reason, boolean refused) implements ToWorker {}
 }

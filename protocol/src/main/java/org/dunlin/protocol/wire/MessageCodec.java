@@ -31,6 +31,7 @@ import org.dunlin.protocol.message.ToWorker.Assign;
 import org.dunlin.protocol.message.ToWorker.Commit;
 import org.dunlin.protocol.message.ToWorker.Export;
 import org.dunlin.protocol.message.ToWorker.Leave;
+import org.dunlin.protocol.message.ToWorker.Park;
 import org.dunlin.protocol.message.ToWorker.Welcome;
 import org.dunlin.protocol.run.Scalars;
 
@@ -72,6 +73,7 @@ final class MessageCodec {
             case Assign a -> "assign";
             case Commit c -> "commit";
             case Export e -> "export";
+            case Park p -> "park";
             case Leave l -> "leave";
           };
       case FeedItem m ->
@@ -111,7 +113,11 @@ final class MessageCodec {
               .setActor(references.actor(m.actor()))
               .build();
       case Loaded m ->
-          LoadedWire.newBuilder().setWorker(write(m.worker())).setTerm(m.term().number()).build();
+          LoadedWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setProbe(m.probe())
+              .build();
       case Prepared m ->
           PreparedWire.newBuilder()
               .setWorker(write(m.worker()))
@@ -177,8 +183,19 @@ final class MessageCodec {
               .build();
       case Export m ->
           ExportWire.newBuilder().setTerm(m.term().number()).setSteps(m.steps()).build();
+      case Park m ->
+          ParkWire.newBuilder()
+              .setTerm(m.term().number())
+              .setPulse(write(m.pulse()))
+              .setLeaseMs(m.leaseMs())
+              .setReason(m.reason())
+              .build();
       case Leave m ->
-          LeaveWire.newBuilder().setTerm(m.term().number()).setReason(m.reason()).build();
+          LeaveWire.newBuilder()
+              .setTerm(m.term().number())
+              .setReason(m.reason())
+              .setRefused(m.refused())
+              .build();
     };
   }
 
@@ -187,7 +204,7 @@ final class MessageCodec {
       case "join" -> read(JoinWire.parseFrom(bytes));
       case "loaded" -> {
         LoadedWire m = LoadedWire.parseFrom(bytes);
-        yield new Loaded(read(m.getWorker()), new Term(m.getTerm()));
+        yield new Loaded(read(m.getWorker()), new Term(m.getTerm()), m.getProbe());
       }
       case "prepared" -> read(PreparedWire.parseFrom(bytes));
       case "short" -> {
@@ -235,9 +252,13 @@ final class MessageCodec {
         ExportWire m = ExportWire.parseFrom(bytes);
         yield new Export(new Term(m.getTerm()), m.getSteps());
       }
+      case "park" -> {
+        ParkWire m = ParkWire.parseFrom(bytes);
+        yield new Park(new Term(m.getTerm()), read(m.getPulse()), m.getLeaseMs(), m.getReason());
+      }
       case "leave" -> {
         LeaveWire m = LeaveWire.parseFrom(bytes);
-        yield new Leave(new Term(m.getTerm()), m.getReason());
+        yield new Leave(new Term(m.getTerm()), m.getReason(), m.getRefused());
       }
       case "header" -> BatchCodec.read(StepHeaderWire.parseFrom(bytes));
       case "slot" -> BatchCodec.read(SlotBatchWire.parseFrom(bytes));

@@ -9,11 +9,14 @@ import org.dunlin.protocol.message.StepResult;
 
 /** What a worker has to do, front to back. */
 public sealed interface MemberEffect {
+  /** Show that this worker lives, and wait to be needed. */
+  record StandBy(String reason) implements MemberEffect {}
+
   /** Take the run's state into memory. */
   record Load() implements MemberEffect {}
 
   /** Tell the coordinator that the state is there. */
-  record TellLoaded(Term term) implements MemberEffect {}
+  record TellLoaded(Term term, String probe) implements MemberEffect {}
 
   /** Break off what is done for earlier generations; it will not be waited for. */
   record BreakOff(Generation next) implements MemberEffect {}
@@ -44,6 +47,9 @@ public sealed interface MemberEffect {
 
   /** Tell the coordinator that this worker cannot go on. */
   record TellBroken(String sentence) implements MemberEffect {}
+
+  /** Tell the coordinator that a person ended this worker. */
+  record TellLeaving() implements MemberEffect {}
 
   /** Close everything and end. */
   record Stop(WorkerEnd end) implements MemberEffect {}

@@ -7,11 +7,18 @@ import org.dunlin.protocol.message.StepResult;
 
 /** What can happen to a worker. What comes from the coordinator may come late or repeated. */
 public sealed interface MemberEvent {
+  /** The coordinator of a term needs no more workers now. */
+  record Parked(Term term, String reason) implements MemberEvent {}
+
   /** The coordinator of a term sent the run. */
   record Welcomed(Term term) implements MemberEvent {}
 
-  /** The run's state is in memory. */
-  record StateLoaded() implements MemberEvent {}
+  /**
+   * The run's state is in memory.
+   *
+   * @param probe of this machine's kernels
+   */
+  record StateLoaded(String probe) implements MemberEvent {}
 
   /** A generation begins; this worker owns slots {@code firstSlot} to {@code + slots - 1}. */
   record Assigned(Term term, Generation generation, long firstStep, int firstSlot, int slots)
@@ -42,8 +49,11 @@ public sealed interface MemberEvent {
   /** The coordinator wants the parameters after so many updates. */
   record StateAsked(Term term, long steps) implements MemberEvent {}
 
-  /** The coordinator sends this worker away. */
-  record Dismissed(Term term, String reason) implements MemberEvent {}
+  /** The coordinator sends this worker away; {@code refused} where that is not in order. */
+  record Dismissed(Term term, String reason, boolean refused) implements MemberEvent {}
+
+  /** A person ends this worker. */
+  record StopAsked() implements MemberEvent {}
 
   /** The worker's own part failed. */
   record Failed(String sentence) implements MemberEvent {}

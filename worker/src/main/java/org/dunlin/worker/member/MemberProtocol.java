@@ -12,8 +12,10 @@ import org.dunlin.worker.member.MemberEffect.Discard;
 import org.dunlin.worker.member.MemberEffect.Load;
 import org.dunlin.worker.member.MemberEffect.Meet;
 import org.dunlin.worker.member.MemberEffect.Offer;
+import org.dunlin.worker.member.MemberEffect.StandBy;
 import org.dunlin.worker.member.MemberEffect.Stop;
 import org.dunlin.worker.member.MemberEffect.TellBroken;
+import org.dunlin.worker.member.MemberEffect.TellLeaving;
 import org.dunlin.worker.member.MemberEffect.TellLoaded;
 import org.dunlin.worker.member.MemberEffect.TellMemoryShort;
 import org.dunlin.worker.member.MemberEffect.TellParted;
@@ -27,9 +29,11 @@ import org.dunlin.worker.member.MemberEvent.Failed;
 import org.dunlin.worker.member.MemberEvent.Fed;
 import org.dunlin.worker.member.MemberEvent.MemoryShort;
 import org.dunlin.worker.member.MemberEvent.Met;
+import org.dunlin.worker.member.MemberEvent.Parked;
 import org.dunlin.worker.member.MemberEvent.Parted;
 import org.dunlin.worker.member.MemberEvent.StateAsked;
 import org.dunlin.worker.member.MemberEvent.StateLoaded;
+import org.dunlin.worker.member.MemberEvent.StopAsked;
 import org.dunlin.worker.member.MemberEvent.Welcomed;
 import org.dunlin.worker.member.MemberState.Phase;
 
@@ -37,7 +41,7 @@ import org.dunlin.worker.member.MemberState.Phase;
  * A worker's side of a run, one event at a time. Pure: no clock, no actor, no tensor.
  *
  * <pre>
- *   JOINING -> LOADING -> WAITING -> MEETING -> COLLECTING -> COMPUTING -> PREPARED -> APPLYING
+ *   JOINING (-> SPARE) -> LOADING -> WAITING -> MEETING -> COLLECTING -> COMPUTING -> PREPARED -> APPLYING
  *                                                    ^------------- next step ------------'
  * </pre>
  *
@@ -62,6 +66,7 @@ public final class MemberProtocol {
       return discard(state, event, "this worker has ended");
     }
     return switch (event) {
+      case Parked parked -> parked(state, parked);
       case Welcomed welcomed -> welcomed(state, welcomed);
       case StateLoaded loaded -> loaded(state, loaded);
       case Assigned assigned -> assigned(state, assigned);
@@ -80,11 +85,24 @@ public final class MemberProtocol {
               List.of(
                   new TellBroken(failed.sentence()),
                   new Stop(new WorkerEnd(true, failed.sentence()))));
+      case StopAsked stop ->
+          new Decision(
+              state.withPhase(Phase.ENDED),
+              List.of(new TellLeaving(), new Stop(new WorkerEnd(false, "it was stopped"))));
     };
   }
 
-  private static Decision welcomed(MemberState state, Welcomed event) {
+  private static Decision parked(MemberState state, Parked event) {
     if (state.phase() != Phase.JOINING) {
+      return discard(state, event, "parked or welcomed already");
+    }
+    return new Decision(
+        state.withTerm(event.term()).withPhase(Phase.SPARE), List.of(new StandBy(event.reason())));
+  }
+
+  private static Decision welcomed(MemberState state, Welcomed event) {
+    boolean waits = state.phase() == Phase.JOINING || state.phase() == Phase.SPARE;
+    if (!waits || (state.term().isPresent() && !obeys(state, event.term()))) {
       return discard(state, event, "welcomed already");
     }
     return new Decision(state.withTerm(event.term()).withPhase(Phase.LOADING), List.of(new Load()));
@@ -95,7 +113,8 @@ public final class MemberProtocol {
       return discard(state, event, "nothing was being loaded");
     }
     return new Decision(
-        state.withPhase(Phase.WAITING), List.of(new TellLoaded(state.term().orElseThrow())));
+        state.withPhase(Phase.WAITING),
+        List.of(new TellLoaded(state.term().orElseThrow(), event.probe())));
   }
 
   private static Decision assigned(MemberState state, Assigned event) {
@@ -110,7 +129,7 @@ public final class MemberProtocol {
       return discard(state, event, "a newer one begins next");
     }
     return switch (state.phase()) {
-      case JOINING, LOADING, ENDED -> discard(state, event, "has no state yet");
+      case JOINING, SPARE, LOADING, ENDED -> discard(state, event, "has no state yet");
       case APPLYING -> new Decision(state.withNext(event), List.of());
       // A later first step says that this one is final: its commit was overtaken.
       case PREPARED ->
@@ -250,7 +269,7 @@ public final class MemberProtocol {
   private static boolean isIdle(Phase phase) {
     return switch (phase) {
       case WAITING, MEETING, COLLECTING, COMPUTING, STRANDED, PREPARED -> true;
-      case JOINING, LOADING, APPLYING, ENDED -> false;
+      case JOINING, SPARE, LOADING, APPLYING, ENDED -> false;
     };
   }
 
@@ -258,9 +277,9 @@ public final class MemberProtocol {
     if (state.term().isPresent() && !obeys(state, event.term())) {
       return discard(state, event, "of term " + event.term());
     }
-    boolean neverTaken = state.phase() == Phase.JOINING;
+    boolean failed = event.refused() || state.phase() == Phase.JOINING;
     return new Decision(
-        state.withPhase(Phase.ENDED), List.of(new Stop(new WorkerEnd(neverTaken, event.reason()))));
+        state.withPhase(Phase.ENDED), List.of(new Stop(new WorkerEnd(failed, event.reason()))));
   }
 
   private static boolean obeys(MemberState state, Term term) {

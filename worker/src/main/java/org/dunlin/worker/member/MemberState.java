@@ -39,6 +39,8 @@ public record MemberState(
   public enum Phase {
     /** A coordinator's welcome. */
     JOINING,
+    /** To be needed after all. */
+    SPARE,
     /** The run's state. */
     LOADING,
     /** A generation that this worker is a member of. */

@@ -85,12 +85,14 @@ final class StepThread implements AutoCloseable {
         thread);
   }
 
-  boolean load(RunSpec spec, Consumer<StateChunks.Receiver> drain) {
+  /** Gives the probe of this machine's kernels. */
+  String load(RunSpec spec, Consumer<StateChunks.Receiver> drain) {
+    String probe = setup.probe().apply(spec);
     device = setup.device().apply(spec);
     StateChunks.Receiver receiver = new StateChunks.Receiver(device);
     drain.accept(receiver);
     receiver.finish();
-    return true;
+    return probe;
   }
 
   /**

@@ -1,5 +1,6 @@
 package org.dunlin.worker.member;
 
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.NavigableMap;
 import java.util.Optional;
@@ -27,6 +28,7 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
@@ -49,8 +51,20 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   // The person reads a sentence of it at the run's end; the log file has the trace.
   private static final Marker TOLD_OTHERWISE = MarkerFactory.getMarker("file-only");
 
+  /** A coordinator answers at once, but a busy machine's cluster may take long to form. */
+  private static final Duration ANSWER_LIMIT = Duration.ofMinutes(2);
+
   /** What reaches this actor. */
   public sealed interface Command {}
+
+  /** A person wants this worker to end. */
+  public record Stop() implements Command {}
+
+  private record PulseEnded() implements Command {}
+
+  private record NoWordCame() implements Command {}
+
+  private record NotAnswered() implements Command {}
 
   private record FromCoordinator(ToWorker message) implements Command {}
 
@@ -83,6 +97,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private Optional<ActorRef<ToCoordinator>> coordinator = Optional.empty();
   private Optional<ToWorker.Welcome> welcome = Optional.empty();
   private Optional<Pulse> pulse = Optional.empty();
+  private int leaseMs;
   private final NavigableMap<Generation, ToWorker.Assign> assignments = new TreeMap<>();
   private WorkerEnd end = new WorkerEnd(true, "the worker was stopped");
 
@@ -112,6 +127,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         context.messageAdapter(
             Receptionist.Listing.class, l -> new Coordinators(l.getServiceInstances(key)));
     context.getSystem().receptionist().tell(Receptionist.subscribe(key, listing));
+    context.scheduleOnce(ANSWER_LIMIT, context.getSelf(), new NotAnswered());
   }
 
   @Override
@@ -125,6 +141,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         .onMessage(FeedBroke.class, command -> feedBroke(command))
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Broke.class, command -> broke(command.cause()))
+        .onMessage(Stop.class, command -> on(new MemberEvent.StopAsked()))
+        .onMessage(PulseEnded.class, command -> pulseEnded())
+        .onMessage(NotAnswered.class, command -> notAnswered())
+        .onMessage(NoWordCame.class, command -> noWordCame())
         .onSignal(PostStop.class, signal -> stopped())
         .build();
   }
@@ -145,6 +165,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private Behavior<Command> heard(ToWorker message) {
     return switch (message) {
+      case ToWorker.Park m -> {
+        showPulse(m.pulse(), m.leaseMs());
+        yield on(new MemberEvent.Parked(m.term(), m.reason()));
+      }
       case ToWorker.Welcome m -> {
         if (welcome.isEmpty()) {
           welcome = Optional.of(m);
@@ -154,7 +178,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
       case ToWorker.Assign m -> assigned(m);
       case ToWorker.Commit m -> on(new MemberEvent.Committed(m.term(), m.generation(), m.step()));
       case ToWorker.Export m -> on(new MemberEvent.StateAsked(m.term(), m.steps()));
-      case ToWorker.Leave m -> on(new MemberEvent.Dismissed(m.term(), m.reason()));
+      case ToWorker.Leave m -> on(new MemberEvent.Dismissed(m.term(), m.reason(), m.refused()));
     };
   }
 
@@ -230,7 +254,11 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private void carryOut(MemberEffect effect) {
     switch (effect) {
       case MemberEffect.Load e -> load(welcome.orElseThrow());
-      case MemberEffect.TellLoaded e -> tell(new ToCoordinator.Loaded(setup.worker(), e.term()));
+      case MemberEffect.StandBy e -> setup.told().accept("waiting as a spare: " + e.reason());
+      case MemberEffect.TellLoaded e -> {
+        setup.told().accept("the run's state is here");
+        tell(new ToCoordinator.Loaded(setup.worker(), e.term(), e.probe()));
+      }
       case MemberEffect.BreakOff e -> steps.breakOff(e.next());
       case MemberEffect.Meet e -> meet(e);
       case MemberEffect.Compute e ->
@@ -252,8 +280,12 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
               (Long step) -> new MemberEvent.Applied(step),
               Broke::new);
       case MemberEffect.Offer e -> offer(e);
-      case MemberEffect.TellBroken e ->
-          tell(new ToCoordinator.Broken(setup.worker(), e.sentence()));
+      case MemberEffect.TellBroken e -> {
+        // On the same connection as its end, which else might overtake the sentence.
+        pulse.ifPresent(p -> p.close("failed: " + e.sentence()));
+        tell(new ToCoordinator.Broken(setup.worker(), e.sentence()));
+      }
+      case MemberEffect.TellLeaving e -> pulse.ifPresent(p -> p.close("was stopped by hand"));
       case MemberEffect.Stop e -> {
         end = e.end();
         getContext().getLog().info("worker {} ends: {}", setup.worker(), end.reason());
@@ -264,11 +296,59 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   }
 
   private void load(ToWorker.Welcome run) {
-    pulse = Optional.of(Pulse.begin(setup.worker(), run.pulse(), run.leaseMs()));
+    showPulse(run.pulse(), run.leaseMs());
+    setup.told().accept("takes part in the run " + run.spec().name());
     onStepThread(
         () -> steps.load(run.spec(), receiver -> drain(run.state(), receiver)),
-        (Boolean loaded) -> new MemberEvent.StateLoaded(),
+        (String probe) -> new MemberEvent.StateLoaded(probe),
         Broke::new);
+  }
+
+  private void showPulse(Endpoint coordinating, int lease) {
+    if (pulse.isPresent()) {
+      return;
+    }
+    leaseMs = lease;
+    ActorRef<Command> self = getContext().getSelf();
+    pulse =
+        Optional.of(
+            Pulse.begin(
+                setup.worker(),
+                coordinating,
+                lease,
+                new Pulse.Listener() {
+                  @Override
+                  public void refused(Refusal why) {
+                    self.tell(new Broke(why));
+                  }
+
+                  @Override
+                  public void ended() {
+                    self.tell(new PulseEnded());
+                  }
+                }));
+  }
+
+  // Its word to leave may still be on the way.
+  private Behavior<Command> pulseEnded() {
+    getContext().scheduleOnce(Duration.ofMillis(leaseMs), getContext().getSelf(), new NoWordCame());
+    return this;
+  }
+
+  private Behavior<Command> notAnswered() {
+    return state.phase() == MemberState.Phase.JOINING
+        ? on(
+            new MemberEvent.Failed(
+                "the coordinator has not answered for %d s (expected: a run that has not ended)"
+                    .formatted(ANSWER_LIMIT.toSeconds())))
+        : this;
+  }
+
+  private Behavior<Command> noWordCame() {
+    return on(
+        new MemberEvent.Failed(
+            "the coordinator is gone: it ended its connection and said nothing for %d ms; start it anew, and then this worker"
+                .formatted(leaseMs)));
   }
 
   /** What a failed step or meeting means: others are gone, memory is short, or this is broken. */

@@ -1,5 +1,6 @@
 package org.dunlin.worker.member;
 
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.run.RunSpec;
@@ -11,6 +12,14 @@ import org.dunlin.protocol.run.RunSpec;
  * @param version of its Dunlin
  * @param host name or address under which its peers reach its data plane
  * @param device makes the device that it trains a run on; called once, on the step thread
+ * @param probe a digest of what this machine's kernels give for a run; called once, on the step
+ *     thread
+ * @param told hears in sentences what a person should know; must not block
  */
 public record WorkerSetup(
-    WorkerId worker, String version, String host, Function<RunSpec, Device> device) {}
+    WorkerId worker,
+    String version,
+    String host,
+    Function<RunSpec, Device> device,
+    Function<RunSpec, String> probe,
+    Consumer<String> told) {}

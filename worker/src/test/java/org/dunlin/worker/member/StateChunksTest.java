@@ -54,7 +54,9 @@ class StateChunksTest {
   @Test
   void shouldNotBeReadFromAClosedDevice() {
     Table device = new Table(2 * CHUNK);
-    WorkerSetup setup = new WorkerSetup(new WorkerId("w", 1), "0.1.0", "127.0.0.1", spec -> device);
+    WorkerSetup setup =
+        new WorkerSetup(
+            new WorkerId("w", 1), "0.1.0", "127.0.0.1", spec -> device, spec -> "", sentence -> {});
     StepThread steps = new StepThread(setup);
     steps
         .submit(

@@ -13,9 +13,11 @@ public final class DriverSettings {
    * longest lease that is sensible: a pause shorter than a lease disturbs nothing. A death is seen
    * long before, by the end of a connection.
    */
-  private static final long LIVENESS_NS = TimeUnit.SECONDS.toNanos(10);
+  public static final long LIVENESS_MS = 10_000;
 
-  /** Must exceed {@link #LIVENESS_NS}. */
+  private static final long LIVENESS_NS = TimeUnit.MILLISECONDS.toNanos(LIVENESS_MS);
+
+  /** Must exceed {@link #LIVENESS_MS}. */
   private static final long UNBLOCK_NS = TimeUnit.SECONDS.toNanos(15);
 
   private static final long LINGER_NS = TimeUnit.SECONDS.toNanos(1);

@@ -1,0 +1,43 @@
+package org.dunlin.conf.command;
+
+import org.dunlin.conf.flagembedding.Understood;
+import org.dunlin.conf.settings.Flags;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code dunlin coordinator}. */
+@Command(
+    name = "coordinator",
+    description = {
+      "Trains with workers on other machines: waits until --workers of them have come, trains, and"
+          + " writes the model here. It prints what to start on each machine. The flags are those of"
+          + " train, and so is the model, bit for bit."
+    },
+    footer = {
+      "",
+      "Example:",
+      "  dunlin coordinator run.conf --workers 2",
+      "  dunlin worker --join 10.0.0.5:7355      (on each of two other machines)",
+      "Model and data are needed here only. More workers than --workers wait as spares. Nothing is"
+          + " sealed yet: use a network that you trust."
+    })
+@SuppressWarnings("unused") // flags are read by their names, see RunFlags
+final class CoordinatorCommand extends TrainingCommand {
+  @Option(
+      names = Flags.HOST,
+      paramLabel = "ADDRESS",
+      description =
+          "Address or name of this machine under which the workers reach it (default: its address"
+              + " on the way to other machines).")
+  private String host;
+
+  @Option(
+      names = Flags.PORT,
+      paramLabel = "N",
+      description = "Port at which workers join; 0: any free one (default: ${DEFAULT-VALUE}).")
+  private String port;
+
+  CoordinatorCommand(Actions.Train action, Understood understood) {
+    super(action, understood);
+  }
+}

@@ -1,0 +1,106 @@
+package org.dunlin.conf.command;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.dunlin.conf.flagembedding.Understood;
+import org.dunlin.conf.settings.Flags;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.protocol.Refusal;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** What {@code train} and {@code coordinator} have in common: all but where the workers are. */
+@Command(defaultValueProvider = ReferenceDefaults.class)
+@SuppressWarnings("unused") // flags are read by their names, see RunFlags
+abstract class TrainingCommand implements Callable<Integer> {
+  private final Actions.Train action;
+  private final Understood understood;
+
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "CONF",
+      description = "Configuration file (HOCON); flags win over it.")
+  private Optional<Path> file;
+
+  @Option(
+      names = Flags.MODEL,
+      paramLabel = "FOLDER",
+      description = "Hugging Face folder of the model to start from.")
+  private String model;
+
+  @Option(
+      names = Flags.DATA,
+      paramLabel = "FILE",
+      description = "Training data, JSON lines; repeat the flag for more files.")
+  private List<String> data;
+
+  @Option(
+      names = Flags.EPOCHS,
+      paramLabel = "X",
+      description = "How often to go through the data (default: ${DEFAULT-VALUE}).")
+  private String epochs;
+
+  @Option(
+      names = Flags.STEPS,
+      paramLabel = "N",
+      description = "Optimiser steps; 0: as the epochs give (default: ${DEFAULT-VALUE}).")
+  private String steps;
+
+  @Option(
+      names = Flags.BATCH_SIZE,
+      paramLabel = "N",
+      description = "Pairs of a global batch, over all workers (default: ${DEFAULT-VALUE}).")
+  private String batchSize;
+
+  @Option(
+      names = Flags.LEARNING_RATE,
+      paramLabel = "X",
+      description = "Peak learning rate (default: ${DEFAULT-VALUE}).")
+  private String learningRate;
+
+  @Mixin private RunFlags run;
+
+  /**
+   * @param understood what FlagEmbedding's flags on the same command line say
+   */
+  TrainingCommand(Actions.Train action, Understood understood) {
+    this.action = action;
+    this.understood = understood;
+  }
+
+  @Override
+  public Integer call() {
+    Settings settings = Settings.load(file, understood.defaults(), overrides());
+    // Refused here if missing, before anything is written.
+    settings.modelPath();
+    settings.dataFiles();
+    understood.lines().forEach(spec.commandLine().getErr()::println);
+    return action.run(settings);
+  }
+
+  private Map<String, Object> overrides() {
+    Map<String, Object> overrides = new LinkedHashMap<>(run.overrides());
+    understood
+        .overrides()
+        .forEach(
+            (key, value) -> {
+              String flag = understood.flags().get(key);
+              if (overrides.put(key, Flags.from(flag, value)) != null) {
+                throw Refusal.usage(
+                    "%s: given by %s and in another way (expected: one of them)"
+                        .formatted(key, flag));
+              }
+            });
+    return overrides;
+  }
+}

@@ -1,0 +1,31 @@
+package org.dunlin.conf.launch;
+
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.dunlin.coordinator.actor.CoordinatorActor;
+import org.dunlin.coordinator.actor.Run;
+
+/** A coordinator's node: it forms the run's cluster, which workers of other processes join. */
+final class Coordination {
+  private Coordination() {}
+
+  /**
+   * Runs it to its end.
+   *
+   * @param port 0 for any free one
+   * @param formed hears of the node once workers can join it
+   * @param stop ends the run after the step under way
+   */
+  static void run(Run run, int port, Consumer<ClusterNode> formed, CompletionStage<Void> stop) {
+    try (ClusterNode node = ClusterNode.start(List.of("coordinator"), run.host(), port)) {
+      node.joinItself();
+      ActorRef<CoordinatorActor.Command> coordinator =
+          node.spawn(CoordinatorActor.create(run), "coordinator");
+      formed.accept(node);
+      stop.thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));
+      node.stopped(coordinator).toCompletableFuture().join();
+    }
+  }
+}

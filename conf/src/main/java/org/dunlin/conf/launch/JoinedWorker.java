@@ -1,0 +1,95 @@
+package org.dunlin.conf.launch;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.dunlin.conf.log.Logs;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.engine.Devices;
+import org.dunlin.worker.member.WorkerEnd;
+import org.dunlin.worker.member.WorkerSetup;
+import org.dunlin.worker.step.KernelProbe;
+import org.dunlin.worker.step.StepCompute;
+
+/**
+ * {@code dunlin worker --join HOST:PORT}: a worker that a person started. It needs no file but its
+ * installation, because model, data and settings come from the coordinator.
+ */
+public final class JoinedWorker {
+  private static final int STOPPED = 130;
+
+  private JoinedWorker() {}
+
+  /** Gives the exit code: 0 sent away in order, 1 failed, 130 stopped; tells standard error why. */
+  public static int run(JoinRequest request) {
+    Devices.require(request.devices());
+    StopRequest stop = StopRequest.bySignals("leaving the run; once more ends at once");
+    String name = request.name().orElseGet(JoinedWorker::ownName);
+    WorkerId worker = new WorkerId(name, 1);
+    Consumer<String> told = sentence -> System.err.println("worker " + worker + ": " + sentence);
+    String host = Addresses.numeric("--join", request.coordinator().host());
+    Endpoint coordinator = new Endpoint(host, request.coordinator().port());
+    Path log = Path.of(System.getProperty("java.io.tmpdir"), "dunlin-" + name + ".log");
+    Logs.toFile(log);
+    Optional<String> way =
+        Knock.await(coordinator, request.patience().toMillis(), stop.first(), told);
+    if (way.isEmpty()) {
+      told.accept("stopped before it joined a run");
+      return STOPPED;
+    }
+    WorkerSetup setup =
+        new WorkerSetup(
+            worker,
+            Version.CURRENT,
+            request.host().map(own -> Addresses.numeric("--host", own)).orElse(way.get()),
+            spec -> device(spec, threads(request), told),
+            spec -> KernelProbe.sha256(spec.compute()),
+            told);
+    String where =
+        "a run's cluster at %s:%d (expected: a coordinator of Dunlin %s that was started with that very address)"
+            .formatted(host, coordinator.port(), Version.CURRENT);
+    WorkerEnd end = Membership.run(setup, node -> node.join(coordinator), where, stop.first());
+    told.accept((end.failed() ? "failed: " : "ended: ") + end.reason() + "; its log is " + log);
+    return stop.isAsked() ? STOPPED : end.failed() ? 1 : 0;
+  }
+
+  private static int threads(JoinRequest request) {
+    return request.threads().orElse(Runtime.getRuntime().availableProcessors());
+  }
+
+  private static StepCompute device(RunSpec spec, int threads, Consumer<String> told) {
+    MemoryBudget.requireBlocks(spec);
+    MemoryBudget budget = MemoryBudget.of(spec, threads, 1);
+    budget.requireDirect();
+    budget.requirePhysical(1, Runtime.getRuntime().maxMemory());
+    told.accept(budget.line());
+    Processor.advice(spec.compute().precision()).ifPresent(told);
+    return new StepCompute(spec, threads);
+  }
+
+  // Processes of containers may all have number 1, but hardly the same host name as well.
+  private static String ownName() {
+    String host;
+    try {
+      host = InetAddress.getLocalHost().getHostName();
+    } catch (UnknownHostException e) {
+      host = "worker";
+    }
+    return host.replaceAll("[^A-Za-z0-9._-]", "-") + "-" + ProcessHandle.current().pid();
+  }
+
+  /** Refuses a name that a worker cannot have. */
+  public static String requireName(String name) {
+    if (!name.matches("[A-Za-z0-9._-]{1,100}")) {
+      throw Refusal.usage(
+          "--name: '%s' (expected: letters, digits, '.', '_' and '-', at most 100)"
+              .formatted(name));
+    }
+    return name;
+  }
+}

@@ -1,0 +1,2 @@
+/** How the end of workers is noticed. */
+package org.dunlin.coordinator.liveness;
