@@ -29,6 +29,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param stopAsked whether a person wants the run to end
  * @param notFinite how the last committed steps went wrong
  * @param retries attempts in a row that parted or broke although nobody was lost
+ * @param speeds of the workers
  */
 public record State(
     Phase phase,
@@ -44,7 +45,8 @@ public record State(
     Optional<WorkerId> source,
     boolean stopAsked,
     NotFinite notFinite,
-    int retries) {
+    int retries,
+    Speeds speeds) {
 
   /** What is being waited for. */
   public enum Phase {
@@ -74,7 +76,8 @@ public record State(
         Optional.empty(),
         false,
         NotFinite.NONE,
-        0);
+        0,
+        Speeds.UNKNOWN);
   }
 
   /** A copy to be changed; what is not set stays. */
@@ -93,6 +96,7 @@ public record State(
     private boolean nextStopAsked = stopAsked;
     private NotFinite nextNotFinite = notFinite;
     private int nextRetries = retries;
+    private Speeds nextSpeeds = speeds;
   }
 
   private State with(Consumer<Next> change) {
@@ -112,7 +116,8 @@ public record State(
         next.nextSource,
         next.nextStopAsked,
         next.nextNotFinite,
-        next.nextRetries);
+        next.nextRetries,
+        next.nextSpeeds);
   }
 
   State withPhase(Phase now) {
@@ -162,6 +167,7 @@ public record State(
           next.nextShares = owners;
           next.nextPrepared = Map.of();
           next.nextAwaited = Optional.empty();
+          next.nextSpeeds = speeds.sharedOut();
         });
   }
 
@@ -179,6 +185,7 @@ public record State(
     return with(
         next -> {
           next.nextStep = step + 1;
+          next.nextSpeeds = speeds.after(shares, prepared);
           next.nextPrepared = Map.of();
           next.nextNotFinite = now;
           next.nextRetries = 0;

@@ -49,11 +49,12 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  * </pre>
  *
  * A step is committed when every member of the generation is prepared for it with the same
- * checksum, and only then does the next one begin. When a member is lost, the others begin a new
- * generation with the lowest uncommitted step; when one is short of memory, all do, with smaller
- * micro-batches, once that is on record. An event that is late, repeated or of another life becomes
- * a {@link Discard}, never an exception. A worker that is not needed waits as a spare. Not yet: a
- * spare that takes part in a run under way.
+ * checksum, and only then does the next one begin. Slots move to other members only then, in a new
+ * generation, and only when much time is to be gained. When a member is lost, the others begin a
+ * new generation with the lowest uncommitted step; when one is short of memory, all do, with
+ * smaller micro-batches, once that is on record. An event that is late, repeated or of another life
+ * becomes a {@link Discard}, never an exception. A worker that is not needed waits as a spare. Not
+ * yet: a spare that takes part in a run under way.
  */
 public final class StepProtocol {
   /**
@@ -200,8 +201,11 @@ public final class StepProtocol {
 
   /** A new generation of all that hold the state; it begins with the lowest uncommitted step. */
   private Decision assign(State state, List<Effect> before) {
+    return assign(state, Share.balanced(state.loaded(), slots, state.speeds()), before);
+  }
+
+  private static Decision assign(State state, List<Share> shares, List<Effect> before) {
     Generation generation = state.generation().next();
-    List<Share> shares = Share.even(state.loaded(), slots);
     List<Effect> effects = new ArrayList<>(before);
     effects.add(new Assign(generation, state.step(), shares));
     return new Decision(state.withGeneration(generation, shares), List.copyOf(effects));
@@ -309,6 +313,13 @@ public final class StepProtocol {
     if (next.step() == steps || next.stopAsked() || notFinite.reaches(mostNotFinite)) {
       next = next.withSource(first);
       effects.add(new AskState(first, next.step()));
+      return new Decision(next, List.copyOf(effects));
+    }
+    if (next.speeds().areSettled()) {
+      List<Share> others = Share.balanced(next.loaded(), slots, next.speeds());
+      if (next.speeds().callFor(others, next.shares())) {
+        return assign(next, others, effects);
+      }
     }
     return new Decision(next, List.copyOf(effects));
   }

@@ -45,7 +45,8 @@ class NotFiniteStepsTest {
               applied,
               norm,
               new Scalars(state.step(), scale, 0),
-              new double[] {1, loss});
+              new double[] {1, loss},
+              0);
       on(new Event.Prepared(WORKER, TERM, state.generation(), result));
       return (Effect.Commit) effects.get(0);
     }

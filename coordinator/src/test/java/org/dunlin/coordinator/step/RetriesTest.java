@@ -44,7 +44,8 @@ class RetriesTest {
   private void commit() {
     for (Share share : state.shares()) {
       StepResult result =
-          new StepResult(state.step(), 7, true, 1, new Scalars(state.step(), 1, 0), new double[0]);
+          new StepResult(
+              state.step(), 7, true, 1, new Scalars(state.step(), 1, 0), new double[0], 0);
       on(new Event.Prepared(share.worker(), TERM, state.generation(), result));
     }
   }

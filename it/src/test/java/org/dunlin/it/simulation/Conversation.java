@@ -156,7 +156,7 @@ final class Conversation {
 
   private static StepResult result(String step) {
     return new StepResult(
-        Long.parseLong(step), 7, true, 1, new Scalars(1, 1, 0), new double[] {0.5});
+        Long.parseLong(step), 7, true, 1, new Scalars(1, 1, 0), new double[] {0.5}, 0);
   }
 
   private StepHeader header(long step) {

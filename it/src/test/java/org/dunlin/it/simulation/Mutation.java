@@ -160,7 +160,8 @@ enum Mutation implements Minds {
               next.source(),
               next.stopAsked(),
               next.notFinite(),
-              next.retries()),
+              next.retries(),
+              next.speeds()),
           List.of(new Effect.Write(late)));
     }
   },
@@ -390,12 +391,12 @@ enum Mutation implements Minds {
 
   private static StepResult at(StepResult r, long step) {
     return new StepResult(
-        step, r.checksum(), r.applied(), r.gradientNorm(), r.scalars(), r.slotLosses());
+        step, r.checksum(), r.applied(), r.gradientNorm(), r.scalars(), r.slotLosses(), r.busyMs());
   }
 
   private static StepResult checked(StepResult r, long checksum) {
     return new StepResult(
-        r.step(), checksum, r.applied(), r.gradientNorm(), r.scalars(), r.slotLosses());
+        r.step(), checksum, r.applied(), r.gradientNorm(), r.scalars(), r.slotLosses(), r.busyMs());
   }
 
   private static List<Share> firstIsShort(List<Share> shares) {
@@ -421,7 +422,8 @@ enum Mutation implements Minds {
         s.source(),
         s.stopAsked(),
         s.notFinite(),
-        s.retries());
+        s.retries(),
+        s.speeds());
   }
 
   private static MemberState of(MemberState s, Generation generation) {

@@ -151,7 +151,8 @@ final class SimulatedWorker {
                 true,
                 1,
                 new Scalars(applied + 1, 1, 0),
-                new double[0])));
+                new double[0],
+                simulation.busyMs(id, step, compute.own().size()))));
   }
 
   private void apply(long step) {

@@ -68,6 +68,8 @@ final class Simulation {
 
   private static final int LATER = 4;
 
+  private static final long STEPS_OF_A_SPEED = 6;
+
   /** Generations that records of short memory and breaks from before the storm's end may cost. */
   private static final int MORE_GENERATIONS = 12;
 
@@ -359,6 +361,12 @@ final class Simulation {
   /** The checksum that a worker reports: its own, or that of a machine that computes wrongly. */
   long reported(WorkerId worker, long step, long checksum) {
     return storm.lies(worker, step) ? checksum + 1 : checksum;
+  }
+
+  /** Another worker is the slow one every few steps, so that slots move. */
+  double busyMs(WorkerId worker, long step, int ownSlots) {
+    long turn = Integer.parseInt(worker.name().substring(1)) + step / STEPS_OF_A_SPEED;
+    return ownSlots * (10.0 + 40 * (turn % workers.size()));
   }
 
   /** Slots of a step that are not empty. */

@@ -4,7 +4,7 @@ import org.dunlin.protocol.run.Scalars;
 
 /**
  * What a member knows of a step once its gradient is reduced. All members know the same, bit for
- * bit, but for the loss, of which each knows its own slots' share.
+ * bit, but for the loss, of which each knows its own slots' share, and its own time.
  *
  * @param step from 0
  * @param checksum over the reduced gradient and the scalars below
@@ -13,6 +13,7 @@ import org.dunlin.protocol.run.Scalars;
  * @param gradientNorm of the whole gradient before clipping, L2
  * @param scalars as they are once the step is committed
  * @param slotLosses {@code [own slots]}: each slot's share of the mean over the global batch
+ * @param busyMs how long this member computed, without waiting for others; 0 if it is not known
  */
 public record StepResult(
     long step,
@@ -20,4 +21,5 @@ public record StepResult(
     boolean applied,
     double gradientNorm,
     Scalars scalars,
-    double[] slotLosses) {}
+    double[] slotLosses,
+    double busyMs) {}

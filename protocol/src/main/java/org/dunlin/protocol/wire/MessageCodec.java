@@ -129,6 +129,7 @@ final class MessageCodec {
               .setGradientNorm(m.result().gradientNorm())
               .setScalars(write(m.result().scalars()))
               .addAllSlotLosses(DoubleStream.of(m.result().slotLosses()).boxed().toList())
+              .setBusyMs(m.result().busyMs())
               .build();
       case MemoryShort m ->
           MemoryShortWire.newBuilder()
@@ -292,7 +293,8 @@ final class MessageCodec {
             m.getApplied(),
             m.getGradientNorm(),
             read(m.getScalars()),
-            losses));
+            losses,
+            m.getBusyMs()));
   }
 
   private static ScalarsWire write(Scalars scalars) {

@@ -87,7 +87,8 @@ class CodecTest {
             false,
             Double.POSITIVE_INFINITY,
             new Scalars(3, 32768, 1999),
-            new double[] {Double.NaN, -1.5});
+            new double[] {Double.NaN, -1.5},
+            12.5);
     Prepared prepared = new Prepared(new WorkerId("w", 2), new Term(3), new Generation(4), result);
     MessageCodec codec = new MessageCodec(null);
     byte[] bytes = codec.write(prepared).toByteArray();

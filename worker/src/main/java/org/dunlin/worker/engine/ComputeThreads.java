@@ -28,6 +28,8 @@ public final class ComputeThreads implements AutoCloseable {
 
   private volatile BooleanSupplier abandoned = ComputeThreads::never;
 
+  private long busyNs;
+
   private final int count;
   private final ExecutorService threads;
   private final List<Module> modules = new ArrayList<>();
@@ -94,6 +96,7 @@ public final class ComputeThreads implements AutoCloseable {
    * @param source called by any of the threads
    */
   public void run(Supplier<Optional<Work<?>>> source) {
+    long beganNs = System.nanoTime();
     AtomicReference<Throwable> failure = new AtomicReference<>();
     List<Future<?>> running = new ArrayList<>();
     for (int t = 0; t < count; t++) {
@@ -102,12 +105,18 @@ public final class ComputeThreads implements AutoCloseable {
     for (Future<?> thread : running) {
       await(thread, failure);
     }
+    busyNs += System.nanoTime() - beganNs;
     switch (failure.get()) {
       case null -> {}
       case RuntimeException e -> throw e;
       case Error e -> throw e;
       case Throwable e -> throw new IllegalStateException(e);
     }
+  }
+
+  /** How long callers have waited for their work so far. */
+  public long busyNs() {
+    return busyNs;
   }
 
   private static boolean never() {

@@ -104,6 +104,7 @@ public final class StepCompute implements Device {
   public StepResult compute(
       StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
     threads.until(exchange::isClosed);
+    long busyNs = threads.busyNs();
     try (NDManager step = manager.newSubManager()) {
       SummationTree tree = new SummationTree(header.slots(), emptySlots(header));
       String of = " of step " + header.step();
@@ -130,7 +131,8 @@ public final class StepCompute implements Device {
       boolean applied = Double.isFinite(norm);
       Scalars after = scalars.after(spec.compute().precision(), applied);
       long checksum = reduced.checksum(applied, norm, after);
-      computed = new StepResult(header.step(), checksum, applied, norm, after, losses);
+      double busyMs = (threads.busyNs() - busyNs) / 1e6;
+      computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
       return computed;
     } finally {
       threads.untilDone();
