@@ -28,6 +28,13 @@ final class TrainCommand extends TrainingCommand {
               + " with them (default: off; memory that runs out later is met by halving them).")
   private boolean probe;
 
+  @Option(
+      names = Flags.TRACE,
+      description =
+          "Write what each worker's threads do when, as traces/WORKER.json in the run folder, for"
+              + " chrome://tracing or ui.perfetto.dev (default: off; about 10 kB a step).")
+  private boolean trace;
+
   TrainCommand(Actions.Train action, Understood understood) {
     super(action, understood);
   }

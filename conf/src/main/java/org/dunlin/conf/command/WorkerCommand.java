@@ -2,6 +2,7 @@ package org.dunlin.conf.command;
 
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -84,6 +85,13 @@ final class WorkerCommand implements Callable<Integer> {
           "How long an absent coordinator is waited for, as 30s or 5m (default: ${DEFAULT-VALUE}).")
   private String wait;
 
+  @Option(
+      names = Flags.TRACE,
+      paramLabel = "FILE",
+      description =
+          "Write here what this worker's threads do when, for chrome://tracing or ui.perfetto.dev.")
+  private Optional<Path> trace;
+
   WorkerCommand(Actions.Work action) {
     this.action = action;
   }
@@ -92,7 +100,7 @@ final class WorkerCommand implements Callable<Integer> {
   public Integer call() {
     name.ifPresent(JoinedWorker::requireName);
     return action.run(
-        new JoinRequest(coordinator(), host, name, computeThreads(), devices, duration()));
+        new JoinRequest(coordinator(), host, name, computeThreads(), devices, duration(), trace));
   }
 
   private Endpoint coordinator() {

@@ -54,6 +54,7 @@ public final class Job implements AutoCloseable {
     }
     if (elsewhere) {
       refuseHere("micro-batch.probe", settings.probes(), "set micro-batch.by-length by hand");
+      refuseHere("run.trace", settings.traces(), "give a worker --trace FILE");
     }
     Inputs inputs = Inputs.open(settings);
     try {
@@ -66,6 +67,9 @@ public final class Job implements AutoCloseable {
       RunFolder folder = RunFolder.create(settings.runFolder(), settings.overwrite(), read);
       try {
         Files.writeString(folder.path().resolve(RunFolder.SETTINGS), settings.render());
+        if (settings.traces()) {
+          Files.createDirectories(folder.path().resolve(RunFolder.TRACES));
+        }
         return new Job(settings, inputs, folder, elsewhere);
       } catch (IOException | RuntimeException e) {
         folder.close();
@@ -178,7 +182,7 @@ public final class Job implements AutoCloseable {
    * @param workers at least 1
    */
   public Outcome runHere(int workers, Watcher watcher, StopRequest stop) {
-    return LocalRun.run(inputs, folder.path(), workers, settings.computeThreads(), watcher, stop);
+    return LocalRun.run(inputs, settings, folder.path(), workers, watcher, stop);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package org.dunlin.conf.launch;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -16,6 +17,7 @@ import org.dunlin.protocol.message.Endpoint;
  * @param threads compute threads; empty: as many as cores
  * @param devices CUDA devices; empty: the processor
  * @param patience how long an absent coordinator is waited for
+ * @param trace where to write what its threads do when
  */
 public record JoinRequest(
     Endpoint coordinator,
@@ -23,4 +25,5 @@ public record JoinRequest(
     Optional<String> name,
     OptionalInt threads,
     List<Integer> devices,
-    Duration patience) {}
+    Duration patience,
+    Optional<Path> trace) {}

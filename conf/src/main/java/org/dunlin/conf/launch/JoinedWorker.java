@@ -15,6 +15,7 @@ import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
 import org.dunlin.worker.step.KernelProbe;
 import org.dunlin.worker.step.StepCompute;
+import org.dunlin.worker.trace.Trace;
 
 /**
  * {@code dunlin worker --join HOST:PORT}: a worker that a person started. It needs no file but its
@@ -47,7 +48,7 @@ public final class JoinedWorker {
             worker,
             Version.CURRENT,
             request.host().map(own -> Addresses.numeric("--host", own)).orElse(way.get()),
-            spec -> device(spec, threads(request), told),
+            spec -> device(spec, request, told),
             spec -> KernelProbe.sha256(spec.compute()),
             told);
     String where =
@@ -62,14 +63,16 @@ public final class JoinedWorker {
     return request.threads().orElse(Runtime.getRuntime().availableProcessors());
   }
 
-  private static StepCompute device(RunSpec spec, int threads, Consumer<String> told) {
+  private static StepCompute device(RunSpec spec, JoinRequest request, Consumer<String> told) {
+    int threads = threads(request);
     MemoryBudget.requireBlocks(spec);
     MemoryBudget budget = MemoryBudget.of(spec, threads, 1);
     budget.requireDirect();
     budget.requirePhysical(1, Runtime.getRuntime().maxMemory());
     told.accept(budget.line());
     Processor.advice(spec.compute().precision()).ifPresent(told);
-    return new StepCompute(spec, threads);
+    Trace trace = request.trace().map(file -> Trace.to(file, "worker")).orElse(Trace.NONE);
+    return StepCompute.among(1, spec, threads, trace);
   }
 
   // Processes of containers may all have number 1, but hardly the same host name as well.

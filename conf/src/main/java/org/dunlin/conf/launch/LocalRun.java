@@ -8,6 +8,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.Watcher;
+import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
@@ -16,6 +17,7 @@ import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
 import org.dunlin.worker.step.StepCompute;
+import org.dunlin.worker.trace.Trace;
 
 /**
  * A run in this process alone: a cluster of one node that is the coordinator and all workers. More
@@ -31,9 +33,9 @@ final class LocalRun {
 
   static Outcome run(
       Inputs inputs,
+      Settings settings,
       Path runFolder,
       int workers,
-      int computeThreads,
       Watcher watcher,
       StopRequest stop) {
     Logs.toFile(RunFolder.log(runFolder));
@@ -60,7 +62,9 @@ final class LocalRun {
                 new WorkerId(name, 1),
                 Version.CURRENT,
                 HOST,
-                spec -> StepCompute.among(workers, spec, computeThreads),
+                spec ->
+                    StepCompute.among(
+                        workers, spec, settings.computeThreads(), trace(settings, runFolder, name)),
                 spec -> "", // all compute in this process
                 sentence -> {});
         CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
@@ -73,6 +77,10 @@ final class LocalRun {
     return outcome
         .outcome()
         .orElseGet(() -> new Outcome.Failed("the run stopped: " + reason(workerEnds)));
+  }
+
+  private static Trace trace(Settings settings, Path runFolder, String worker) {
+    return settings.traces() ? Trace.to(RunFolder.trace(runFolder, worker), worker) : Trace.NONE;
   }
 
   private static String reason(List<CompletableFuture<WorkerEnd>> workerEnds) {

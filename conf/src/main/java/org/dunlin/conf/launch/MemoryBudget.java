@@ -27,7 +27,7 @@ import org.dunlin.worker.step.Memory;
  * @param keptBytes what graphs that are kept for the backward pass may take (GradCache); given up
  *     where memory runs out
  */
-record MemoryBudget(
+public record MemoryBudget(
     long parametersBytes,
     long momentsBytes,
     long reducedBytes,
@@ -45,7 +45,7 @@ record MemoryBudget(
    *
    * @param workers on this machine, at least 1
    */
-  static MemoryBudget of(RunSpec spec, int computeThreads, int workers) {
+  public static MemoryBudget of(RunSpec spec, int computeThreads, int workers) {
     List<Tensor> tensors = EncoderTensors.expected(spec.encoder(), spec.heads());
     long all = 0;
     long dense = 0;
@@ -89,7 +89,7 @@ record MemoryBudget(
   }
 
   /** All of it, for a person. */
-  String line() {
+  public String line() {
     return "memory of each worker: %s at most: %s, activations %s, graphs kept to save time up to %s"
         .formatted(
             gib(directBytes() + activationBytes + keptBytes),

@@ -194,7 +194,8 @@ final class ProcessRun {
                   Long.toString(member.incarnation()),
                   address,
                   Integer.toString(settings.computeThreads()),
-                  Integer.toString(settings.workers())),
+                  Integer.toString(settings.workers()),
+                  settings.traces() ? RunFolder.trace(runFolder, member.name()).toString() : ""),
               settings.workerHeapMib(),
               directBytes / MIB + MORE_DIRECT_MIB,
               RunFolder.log(runFolder, member.name())));

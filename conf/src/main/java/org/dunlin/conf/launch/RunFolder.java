@@ -29,6 +29,9 @@ public final class RunFolder implements AutoCloseable {
   private static final String LOG = "dunlin.log";
   private static final String LOGS = "logs";
 
+  /** What workers' threads did when. */
+  static final String TRACES = "traces";
+
   // Everything that Dunlin writes into a run folder, and so all that overwriting may remove.
   private static final Pattern OURS =
       Pattern.compile(
@@ -42,6 +45,7 @@ public final class RunFolder implements AutoCloseable {
               "\\.(processes|report)\\.json\\.next",
               Pattern.quote(LOG),
               LOGS,
+              TRACES,
               "\\.?model(-after-[0-9]+-steps)?(\\.partial)?"));
 
   private final Path path;
@@ -131,6 +135,10 @@ public final class RunFolder implements AutoCloseable {
   }
 
   /** The log of the process that a person started. */
+  static Path trace(Path runFolder, String worker) {
+    return runFolder.resolve(TRACES).resolve(worker + ".json");
+  }
+
   static Path log(Path runFolder) {
     return runFolder.resolve(LOG);
   }

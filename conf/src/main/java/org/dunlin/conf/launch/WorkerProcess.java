@@ -1,6 +1,7 @@
 package org.dunlin.conf.launch;
 
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.dunlin.conf.log.Logs;
@@ -11,6 +12,7 @@ import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
 import org.dunlin.worker.step.KernelProbe;
 import org.dunlin.worker.step.StepCompute;
+import org.dunlin.worker.trace.Trace;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,9 +38,11 @@ public final class WorkerProcess {
     WorkerId worker = new WorkerId(arguments.get(0), Long.parseLong(arguments.get(1)));
     int threads = Integer.parseInt(arguments.get(3));
     int workers = Integer.parseInt(arguments.get(4));
+    String file = arguments.get(5); // empty: no trace
     WorkerEnd end;
     try {
-      end = run(worker, arguments.get(2), threads, workers);
+      Trace trace = file.isEmpty() ? Trace.NONE : Trace.to(Path.of(file), worker.name());
+      end = run(worker, arguments.get(2), threads, workers, trace);
     } catch (RuntimeException e) {
       LOG.error("failed", e);
       end = new WorkerEnd(true, Failure.line(e));
@@ -50,13 +54,14 @@ public final class WorkerProcess {
     return end.failed() ? 1 : 0;
   }
 
-  private static WorkerEnd run(WorkerId worker, String coordinator, int threads, int workers) {
+  private static WorkerEnd run(
+      WorkerId worker, String coordinator, int threads, int workers, Trace trace) {
     WorkerSetup setup =
         new WorkerSetup(
             worker,
             Version.CURRENT,
             LocalRun.HOST,
-            spec -> StepCompute.among(workers, spec, threads),
+            spec -> StepCompute.among(workers, spec, threads, trace),
             spec -> KernelProbe.sha256(spec.compute()),
             LOG::info);
     return Membership.run(

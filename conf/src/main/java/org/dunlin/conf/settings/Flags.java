@@ -17,6 +17,7 @@ public final class Flags {
   public static final String BATCH_SIZE = "--batch-size";
   public static final String LEARNING_RATE = "--learning-rate";
   public static final String PROBE = "--probe";
+  public static final String TRACE = "--trace";
   public static final String WORKERS = "--workers";
   public static final String HOST = "--host";
   public static final String PORT = "--port";
@@ -34,6 +35,7 @@ public final class Flags {
           Map.entry(BATCH_SIZE, Keys.BATCH_SIZE.name()),
           Map.entry(LEARNING_RATE, Keys.LEARNING_RATE.name()),
           Map.entry(PROBE, Keys.PROBE.name()),
+          Map.entry(TRACE, Keys.TRACE.name()),
           Map.entry(WORKERS, Keys.WORKERS.name()),
           Map.entry(SEED, Keys.SEED.name()),
           Map.entry(HOST, Keys.CLUSTER_HOST.name()),

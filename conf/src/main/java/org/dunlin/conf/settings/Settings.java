@@ -211,6 +211,11 @@ public final class Settings {
     return int32(Keys.CLUSTER_PORT);
   }
 
+  /** Whether the run's processes write down what their threads do when. */
+  public boolean traces() {
+    return get(Keys.TRACE);
+  }
+
   /** Whether workers may take part whose kernels give other bits. */
   public boolean allowDifferentKernels() {
     return get(Keys.DIFFERENT_KERNELS);

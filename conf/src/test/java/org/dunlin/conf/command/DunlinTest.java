@@ -168,7 +168,7 @@ class DunlinTest {
   void shouldCarryEveryFlagOfAWorker() {
     run("worker", "--join", "10.0.0.5");
     run(
-        "worker --join node:7000 --host 10.0.0.6 --name b --threads 3 --devices 0,1 --wait 30s"
+        "worker --join node:7000 --host 10.0.0.6 --name b --threads 3 --devices 0,1 --wait 30s --trace t.json"
             .split(" "));
 
     assertThat(received)
@@ -179,14 +179,16 @@ class DunlinTest {
                 Optional.empty(),
                 OptionalInt.empty(),
                 List.of(),
-                Duration.ofMinutes(5)),
+                Duration.ofMinutes(5),
+                Optional.empty()),
             new JoinRequest(
                 new Endpoint("node", 7000),
                 Optional.of("10.0.0.6"),
                 Optional.of("b"),
                 OptionalInt.of(3),
                 List.of(0, 1),
-                Duration.ofSeconds(30)));
+                Duration.ofSeconds(30),
+                Optional.of(Path.of("t.json"))));
   }
 
   @ParameterizedTest

@@ -3,6 +3,7 @@ package org.dunlin.worker.collective;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.List;
+import java.util.function.IntSupplier;
 
 /** The collectives of a generation with one member: everything is here already; it only folds. */
 public final class Alone implements Exchange {
@@ -19,7 +20,11 @@ public final class Alone implements Exchange {
   }
 
   @Override
-  public void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds) {}
+  public void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds, IntSupplier filled) {
+    if (filled.getAsInt() < bounds[1] - bounds[0]) {
+      throw new IllegalStateException("nobody else would fill the rest of " + kind);
+    }
+  }
 
   @Override
   public void allGather(long step, Kind kind, ByteBuffer whole, int[] bounds) {}

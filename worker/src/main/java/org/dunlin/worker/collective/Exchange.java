@@ -3,6 +3,7 @@ package org.dunlin.worker.collective;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.List;
+import java.util.function.IntSupplier;
 
 /**
  * The collectives of one generation. All members call the same methods in the same order; each call
@@ -59,10 +60,22 @@ public interface Exchange extends AutoCloseable {
    * @param whole from position 0: member m's part lies from {@code bounds[m]} to {@code bounds[m +
    *     1]}; the own part is filled on entry, all of it on return
    */
-  void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds);
+  default void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds) {
+    int own = bounds[member() + 1] - bounds[member()];
+    allGather(step, kind, whole, bounds, () -> own);
+  }
 
   /**
-   * As the other, for bytes that mean nothing here.
+   * As the other, while the own part is still being filled by other threads, from its beginning on:
+   * what is there is sent.
+   *
+   * @param filled how many floats of the own part are, never fewer than before; what it throws ends
+   *     the call
+   */
+  void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds, IntSupplier filled);
+
+  /**
+   * As the first, for bytes that mean nothing here.
    *
    * @param whole from position 0
    * @param bounds in bytes

@@ -1,5 +1,6 @@
 package org.dunlin.worker.collective;
 
+import java.util.function.IntSupplier;
 import org.dunlin.protocol.frame.FrameHeader;
 
 /** Everyone sends everyone its part of a block. */
@@ -8,9 +9,14 @@ final class Gather implements Transfer {
   private final long step;
   private final Pieces[] parts; // by member
   private final Pieces own;
+  private final long ownBytes;
+  private final int unitBytes;
+  private final int frameBytes;
+  private final IntSupplier filled;
 
   /**
    * @param bounds of the members' parts, in units of {@code unitBytes}
+   * @param filled so many units of the own part
    */
   Gather(
       Exchange.Kind kind,
@@ -19,7 +25,8 @@ final class Gather implements Transfer {
       int[] bounds,
       int unitBytes,
       int own,
-      int frameBytes) {
+      int frameBytes,
+      IntSupplier filled) {
     this.kind = kind;
     this.step = step;
     this.parts = new Pieces[bounds.length - 1];
@@ -28,6 +35,10 @@ final class Gather implements Transfer {
       parts[m].add(0, whole, (long) bounds[m] * unitBytes, (long) bounds[m + 1] * unitBytes);
     }
     this.own = parts[own];
+    this.ownBytes = (long) (bounds[own + 1] - bounds[own]) * unitBytes;
+    this.unitBytes = unitBytes;
+    this.frameBytes = frameBytes;
+    this.filled = filled;
   }
 
   @Override
@@ -43,6 +54,12 @@ final class Gather implements Transfer {
   @Override
   public int framesTo(int member) {
     return own.frames();
+  }
+
+  @Override
+  public boolean isReady(int index) {
+    long end = Math.min(ownBytes, (index + 1L) * frameBytes);
+    return (long) filled.getAsInt() * unitBytes >= end;
   }
 
   @Override

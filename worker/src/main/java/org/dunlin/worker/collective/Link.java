@@ -109,6 +109,9 @@ final class Link implements AutoCloseable {
 
   private boolean sendNext() {
     int index = conversation.next();
+    if (!transfer.isReady(index)) {
+      return false;
+    }
     transfer.locate(member, index, piece);
     if (!claim(piece.length())) {
       return false;

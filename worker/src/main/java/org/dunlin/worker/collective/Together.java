@@ -5,6 +5,7 @@ import java.nio.FloatBuffer;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntSupplier;
 import org.agrona.CloseHelper;
 import org.agrona.concurrent.BackoffIdleStrategy;
 import org.agrona.concurrent.IdleStrategy;
@@ -83,13 +84,16 @@ final class Together implements Exchange {
   }
 
   @Override
-  public void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds) {
-    run(new Gather(kind, step, new Words.Floats(whole), bounds, Float.BYTES, member, frameBytes));
+  public void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds, IntSupplier filled) {
+    Words words = new Words.Floats(whole);
+    run(new Gather(kind, step, words, bounds, Float.BYTES, member, frameBytes, filled));
   }
 
   @Override
   public void allGather(long step, Kind kind, ByteBuffer whole, int[] bounds) {
-    run(new Gather(kind, step, new Words.Bytes(whole), bounds, 1, member, frameBytes));
+    int own = bounds[member + 1] - bounds[member];
+    Words words = new Words.Bytes(whole);
+    run(new Gather(kind, step, words, bounds, 1, member, frameBytes, () -> own));
   }
 
   @Override

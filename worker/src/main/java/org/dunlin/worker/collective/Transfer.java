@@ -14,6 +14,11 @@ interface Transfer {
   /** How many frames a member is sent. */
   int framesTo(int member);
 
+  /** Whether what a frame carries is there; what is asked for again was there before. */
+  default boolean isReady(int index) {
+    return true;
+  }
+
   /** What frame {@code index} for a member carries. */
   void locate(int member, int index, Piece piece);
 

@@ -13,6 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
+import org.dunlin.worker.trace.Trace;
 
 /**
  * The threads that compute, each with a {@link Module} of its own. One caller at a time hands in
@@ -31,6 +32,7 @@ public final class ComputeThreads implements AutoCloseable {
   private long busyNs;
 
   private final int count;
+  private final Trace trace;
   private final ExecutorService threads;
   private final List<Module> modules = new ArrayList<>();
   private final ThreadLocal<Module> module = ThreadLocal.withInitial(this::open);
@@ -39,7 +41,15 @@ public final class ComputeThreads implements AutoCloseable {
    * @param count at least 1
    */
   public ComputeThreads(int count) {
+    this(count, Trace.NONE);
+  }
+
+  /**
+   * @param trace of every piece; the caller closes it
+   */
+  public ComputeThreads(int count, Trace trace) {
     this.count = count;
+    this.trace = trace;
     AtomicInteger number = new AtomicInteger();
     this.threads =
         Executors.newFixedThreadPool(
@@ -74,12 +84,14 @@ public final class ComputeThreads implements AutoCloseable {
    * Runs all of it, several at once. Pieces are begun in their order. After a failure no new piece
    * is begun, and the failure is thrown.
    *
+   * @param what it is, for the trace
    * @return results in the order of the work
    */
-  public <T> List<T> run(List<Work<T>> work) {
+  public <T> List<T> run(String what, List<Work<T>> work) {
     List<T> results = new ArrayList<>(Collections.nCopies(work.size(), null));
     AtomicInteger next = new AtomicInteger();
     run(
+        what,
         () -> {
           int i = next.getAndIncrement();
           return i < work.size()
@@ -93,14 +105,15 @@ public final class ComputeThreads implements AutoCloseable {
    * Runs what a source hands out until it is empty, several pieces at once. After a failure no new
    * piece is begun, and the failure is thrown.
    *
+   * @param what it is, for the trace
    * @param source called by any of the threads
    */
-  public void run(Supplier<Optional<Work<?>>> source) {
+  public void run(String what, Supplier<Optional<Work<?>>> source) {
     long beganNs = System.nanoTime();
     AtomicReference<Throwable> failure = new AtomicReference<>();
     List<Future<?>> running = new ArrayList<>();
     for (int t = 0; t < count; t++) {
-      running.add(threads.submit(() -> drain(source, failure)));
+      running.add(threads.submit(() -> drain(what, source, failure)));
     }
     for (Future<?> thread : running) {
       await(thread, failure);
@@ -123,14 +136,16 @@ public final class ComputeThreads implements AutoCloseable {
     return false;
   }
 
-  private void drain(Supplier<Optional<Work<?>>> source, AtomicReference<Throwable> failure) {
+  private void drain(
+      String what, Supplier<Optional<Work<?>>> source, AtomicReference<Throwable> failure) {
     try {
       Optional<Work<?>> piece = source.get();
       while (piece.isPresent() && failure.get() == null) {
         if (abandoned.getAsBoolean()) {
           throw new Abandoned("a new generation has begun");
         }
-        piece.get().run(module.get());
+        Work<?> work = piece.get();
+        trace.during(what, () -> work.run(module.get()));
         piece = source.get();
       }
     } catch (RuntimeException | Error e) {

@@ -62,7 +62,7 @@ final class AdamW {
             return true;
           });
     }
-    threads.run(work);
+    threads.run("AdamW", work);
   }
 
   private void update(

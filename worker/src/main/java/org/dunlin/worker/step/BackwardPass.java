@@ -83,6 +83,7 @@ final class BackwardPass {
       SlotOrder order = new SlotOrder(slots);
       try {
         threads.run(
+            "backward",
             () ->
                 order
                     .next()

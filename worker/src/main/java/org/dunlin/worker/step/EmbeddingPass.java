@@ -87,7 +87,7 @@ final class EmbeddingPass {
             });
       }
     }
-    threads.run(work);
+    threads.run("encode", work);
   }
 
   /** The failure of a micro-batch as what it is: a lack of memory, or itself. */
@@ -108,14 +108,14 @@ final class EmbeddingPass {
     long needed = memory.byLayers() ? encoder.stateBytes(micro) : encoder.graphBytes(micro);
     if (bytes.addAndGet(-needed) >= 0) {
       SlotWork.Kept kept = new SlotWork.Kept(micro, encode(module, step, micro));
-      slot.embedded(micro, kept.encoded().out());
+      slot.embedded(number, micro, kept.encoded().out());
       slot.keep(number, kept);
       return;
     }
     bytes.addAndGet(needed);
     Torch.recordGraph(false);
     try (NDManager scope = step.newSubManager()) {
-      slot.embedded(micro, encoder.embed(module, scope, micro));
+      slot.embedded(number, micro, encoder.embed(module, scope, micro));
     } finally {
       Torch.recordGraph(true);
       micro.close();

@@ -92,7 +92,7 @@ final class Inference implements AutoCloseable {
             return true;
           });
     }
-    threads.run(all);
+    threads.run("encode", all);
   }
 
   /** Work that needs no encoder. */
@@ -109,7 +109,7 @@ final class Inference implements AutoCloseable {
             return true;
           });
     }
-    threads.run(all);
+    threads.run("encode", all);
   }
 
   private void withoutGraph(Consumer<NDManager> work) {

@@ -123,7 +123,7 @@ public final class KernelProbe {
 
   private static void add(MessageDigest digest, RunSpec spec) {
     SplittableRandom random = new SplittableRandom(SEED);
-    try (StepCompute device = StepCompute.among(1, spec, 1)) {
+    try (StepCompute device = new StepCompute(spec, 1)) {
       device.parameters().forEach((name, elements) -> write(device, name, elements, random));
       List<SlotBatch> slots = slots(random);
       StepResult result =

@@ -25,6 +25,7 @@ final class LossPass {
   /**
    * Gives every slot the gradients of its rows.
    *
+   * @param passages everyone's
    * @return by own slot: its share of the mean
    */
   double[] run(
@@ -33,9 +34,9 @@ final class LossPass {
       StepHeader header,
       SummationTree tree,
       List<SlotWork> slots,
+      SlotLoss.Passages passages,
       Exchange exchange,
       int[] slotBounds) {
-    SlotLoss.Passages passages = gather.gather(step, header, slots, exchange, slotBounds);
     TreeFold<PassageGradients> fold = new TreeFold<>(tree, PassageGradients::add);
     List<ComputeThreads.Work<Double>> work = new ArrayList<>();
     for (SlotWork slot : slots) {
@@ -48,7 +49,7 @@ final class LossPass {
             return part.loss();
           });
     }
-    List<Double> losses = threads.run(work);
+    List<Double> losses = threads.run("loss", work);
     gather.scatter(header, tree, fold.partials(), slots, exchange, slotBounds);
     return losses.stream().mapToDouble(Double::doubleValue).toArray();
   }

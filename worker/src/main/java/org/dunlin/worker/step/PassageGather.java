@@ -4,8 +4,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.IntUnaryOperator;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.run.RunSpec;
@@ -13,6 +18,7 @@ import org.dunlin.worker.collective.Exchange;
 import org.dunlin.worker.collective.Exchange.Kind;
 import org.dunlin.worker.collective.Partial;
 import org.dunlin.worker.collective.SummationTree;
+import org.dunlin.worker.engine.Abandoned;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.loss.Embeddings;
 import org.dunlin.worker.loss.PassageGradients;
@@ -23,8 +29,15 @@ import org.dunlin.worker.loss.SlotLoss;
  * All passages of a step on every member, and their gradients back on the members that embedded
  * them. Blocks are kept between steps and grow with the largest.
  */
-final class PassageGather {
+final class PassageGather implements AutoCloseable {
   private final RunSpec spec;
+  private final ExecutorService thread =
+      Executors.newSingleThreadExecutor(
+          work -> {
+            Thread made = new Thread(work, "gather");
+            made.setDaemon(true);
+            return made;
+          });
   private final List<Growing> blocks =
       List.of(new Growing(), new Growing(), new Growing(), new Growing());
 
@@ -51,46 +64,135 @@ final class PassageGather {
   }
 
   /**
-   * Gathers.
+   * Begins to gather, on a thread of its own: while later micro-batches are being embedded, what is
+   * there of the slots before is on its way.
    *
-   * @param slots the own ones, embedded
+   * @param slots the own ones, about to be embedded
    * @param slotBounds of the members
    */
-  SlotLoss.Passages gather(
-      NDManager step,
-      StepHeader header,
-      List<SlotWork> slots,
-      Exchange exchange,
-      int[] slotBounds) {
-    Places places = places(header);
-    int rows = header.passages();
-    Block dense = blocks.get(0).of(places.dense(rows));
-    Block vectors = blocks.get(3).of(places.vectorFloat(rows));
-    Embeddings all =
-        new Embeddings(
-            places,
-            dense.floats(0, places.dense(rows)),
-            blocks.get(1).of(places.lexical(rows)).floats(0, places.lexical(rows)),
-            blocks.get(2).of(places.lexical(rows)).floats(0, places.lexical(rows)),
-            vectors.floats(0, places.vectorFloat(rows)));
-    for (SlotWork slot : slots) {
-      all.put(slot.batch().firstQuery() * header.groupSize(), slot.passages());
+  Gathering begin(StepHeader header, List<SlotWork> slots, Exchange exchange, int[] slotBounds) {
+    return new Gathering(header, slots, exchange, slotBounds);
+  }
+
+  /** Everyone's passages on their way. Closed before anything that they lie in. */
+  final class Gathering implements AutoCloseable {
+    private final Places places;
+    private final Embeddings all;
+    private final Block dense;
+    private final Block vectors;
+    private final int[] ends; // by own slot: its last passage's place after the first own one
+    private final BitSet embedded = new BitSet();
+    private final Future<?> transfer;
+    private volatile int rows; // own ones, from the first on, that are embedded
+    private volatile boolean abandoned;
+
+    private Gathering(
+        StepHeader header, List<SlotWork> slots, Exchange exchange, int[] slotBounds) {
+      this.places = places(header);
+      int passages = header.passages();
+      this.dense = blocks.get(0).of(places.dense(passages));
+      this.vectors = blocks.get(3).of(places.vectorFloat(passages));
+      this.all =
+          new Embeddings(
+              places,
+              dense.floats(0, places.dense(passages)),
+              blocks.get(1).of(places.lexical(passages)).floats(0, places.lexical(passages)),
+              blocks.get(2).of(places.lexical(passages)).floats(0, places.lexical(passages)),
+              vectors.floats(0, places.vectorFloat(passages)));
+      this.ends = new int[slots.size()];
+      int[] bounds = bounds(header, slotBounds);
+      int own = bounds[exchange.member()];
+      for (int s = 0; s < ends.length; s++) {
+        SlotWork slot = slots.get(s);
+        int number = s;
+        int first = slot.batch().firstQuery() * header.groupSize();
+        ends[s] = first + slot.passages().places().rows() - own;
+        slot.whenEmbedded(
+            () -> {
+              all.put(first, slot.passages());
+              embedded(number);
+            });
+      }
+      this.transfer = thread.submit(() -> transfer(header.step(), exchange, bounds));
     }
-    long number = header.step();
-    int[] passages = bounds(header, slotBounds);
-    exchange.allGather(number, Kind.EMBEDDINGS, all.dense(), at(passages, places::dense));
-    if (places.unified()) {
-      int[] lexical = at(passages, places::lexical);
-      exchange.allGather(number, Kind.LEXICAL_IDS, all.ids(), lexical);
-      exchange.allGather(number, Kind.LEXICAL_WEIGHTS, all.weights(), lexical);
-      int[] vector = at(passages, places::vectorFloat);
-      exchange.allGather(number, Kind.TOKEN_VECTORS, all.vectors(), vector);
+
+    private synchronized void embedded(int slot) {
+      embedded.set(slot);
+      int leading = embedded.nextClearBit(0);
+      rows = leading == 0 ? 0 : ends[leading - 1];
     }
-    Optional<NDArray> vectorArray =
-        places.unified()
-            ? Optional.of(vectors.array(step, 0, places.vector(rows), places.vectorWidth()))
-            : Optional.empty();
-    return new SlotLoss.Passages(all, dense.array(step, 0, rows, places.denseWidth()), vectorArray);
+
+    // The largest first: the others are small, and wait for its end.
+    private void transfer(long step, Exchange exchange, int[] bounds) {
+      int first = bounds[exchange.member()];
+      if (exchange.members() == 1) {
+        return;
+      }
+      if (places.unified()) {
+        gather(
+            step, exchange, Kind.TOKEN_VECTORS, all.vectors(), places::vectorFloat, bounds, first);
+      }
+      gather(step, exchange, Kind.EMBEDDINGS, all.dense(), places::dense, bounds, first);
+      if (places.unified()) {
+        gather(step, exchange, Kind.LEXICAL_IDS, all.ids(), places::lexical, bounds, first);
+        gather(step, exchange, Kind.LEXICAL_WEIGHTS, all.weights(), places::lexical, bounds, first);
+      }
+    }
+
+    private void gather(
+        long step,
+        Exchange exchange,
+        Kind kind,
+        FloatBuffer whole,
+        IntUnaryOperator place,
+        int[] bounds,
+        int first) {
+      exchange.allGather(
+          step,
+          kind,
+          whole,
+          at(bounds, place),
+          () -> {
+            if (abandoned) {
+              throw new Abandoned("the rest of the passages is not embedded");
+            }
+            return place.applyAsInt(first + rows) - place.applyAsInt(first);
+          });
+    }
+
+    /** All of them, once the own ones are embedded; waits. */
+    SlotLoss.Passages all(NDManager step) {
+      try {
+        transfer.get();
+      } catch (ExecutionException e) {
+        throw e.getCause() instanceof RuntimeException failure
+            ? failure
+            : new IllegalStateException(e.getCause());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IllegalStateException("interrupted while gathering", e);
+      }
+      int rows = places.rows();
+      Optional<NDArray> vectorArray =
+          places.unified()
+              ? Optional.of(vectors.array(step, 0, places.vector(rows), places.vectorWidth()))
+              : Optional.empty();
+      return new SlotLoss.Passages(
+          all, dense.array(step, 0, rows, places.denseWidth()), vectorArray);
+    }
+
+    /** Returns when nothing is on its way any more. */
+    @Override
+    public void close() {
+      abandoned = true;
+      try {
+        transfer.get();
+      } catch (ExecutionException e) {
+        // Whoever asked for the passages was told.
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
   }
 
   /**
@@ -151,5 +253,10 @@ final class PassageGather {
       bounds[m] = place.applyAsInt(passages[m]);
     }
     return bounds;
+  }
+
+  @Override
+  public void close() {
+    thread.shutdown();
   }
 }

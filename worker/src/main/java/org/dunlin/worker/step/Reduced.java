@@ -77,6 +77,7 @@ final class Reduced {
       }
     }
     threads.run(
+        "unscale",
         List.<ComputeThreads.Work<Boolean>>of(
             module -> {
               try (NDManager scope = manager.newSubManager()) {
@@ -115,7 +116,9 @@ final class Reduced {
     }
     double[] norms =
         threads
-            .run(List.<ComputeThreads.Work<double[]>>of(module -> segmentNorms(module, manager)))
+            .run(
+                "norm",
+                List.<ComputeThreads.Work<double[]>>of(module -> segmentNorms(module, manager)))
             .get(0);
     for (double norm : norms) {
       sum += norm * norm;

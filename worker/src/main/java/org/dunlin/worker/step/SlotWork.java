@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
 import org.dunlin.protocol.batch.SlotBatch;
@@ -37,6 +38,8 @@ final class SlotWork {
   private final Embeddings embeddings;
   private final Embeddings upstream;
   private Turns turns = new Turns();
+  private final BitSet embedded = new BitSet();
+  private Runnable whenEmbedded = () -> {};
   private TouchedRows touched;
   private GradientBlock gradients;
 
@@ -86,8 +89,26 @@ final class SlotWork {
     gradients = null;
   }
 
-  /** Copies a micro-batch's embeddings out. */
-  void embedded(MicroBatch micro, List<NDArray> out) {
+  /** Before the first {@link #embedded}: what is to be done when all rows are, once. */
+  void whenEmbedded(Runnable action) {
+    whenEmbedded = action;
+  }
+
+  /** Copies a micro-batch's embeddings out. By several threads, of other micro-batches. */
+  void embedded(int number, MicroBatch micro, List<NDArray> out) {
+    copy(micro, out);
+    boolean isLast;
+    synchronized (embedded) {
+      isLast = !embedded.get(number);
+      embedded.set(number);
+      isLast &= embedded.cardinality() == kept.length;
+    }
+    if (isLast) {
+      whenEmbedded.run();
+    }
+  }
+
+  private void copy(MicroBatch micro, List<NDArray> out) {
     Places places = embeddings.places();
     int width = places.denseWidth();
     FloatBuffer dense = Torch.floats(out.get(0));

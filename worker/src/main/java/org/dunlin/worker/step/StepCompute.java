@@ -22,6 +22,7 @@ import org.dunlin.worker.engine.Torch;
 import org.dunlin.worker.loss.ScoreWatch;
 import org.dunlin.worker.loss.SlotLoss;
 import org.dunlin.worker.member.Device;
+import org.dunlin.worker.trace.Trace;
 
 /**
  * Trains on the processor's cores: several micro-batches at once, one compute thread each.
@@ -30,10 +31,12 @@ import org.dunlin.worker.member.Device;
  */
 public final class StepCompute implements Device {
   private final RunSpec spec;
+  private final Trace trace;
   private final ComputeThreads threads;
   private final NDManager manager = Torch.newManager();
   private final State state;
   private final EmbeddingPass embedding;
+  private final PassageGather gather;
   private final LossPass loss;
   private final BackwardPass backward;
   private final AdamW optimizer;
@@ -49,17 +52,19 @@ public final class StepCompute implements Device {
         spec,
         computeThreads,
         Memory.ofMachine(spec.compute().recomputesLayers()),
-        Optional.empty());
+        Optional.empty(),
+        Trace.NONE);
   }
 
   /**
    * Of a worker that is not alone on its machine.
    *
    * @param workers on this machine, at least 1; bits do not depend on it
+   * @param trace of what its threads do; closed with the device
    */
-  public static StepCompute among(int workers, RunSpec spec, int computeThreads) {
+  public static StepCompute among(int workers, RunSpec spec, int computeThreads, Trace trace) {
     Memory memory = Memory.ofMachine(spec.compute().recomputesLayers(), workers);
-    return new StepCompute(spec, computeThreads, memory, Optional.empty());
+    return new StepCompute(spec, computeThreads, memory, Optional.empty(), trace);
   }
 
   /**
@@ -67,8 +72,14 @@ public final class StepCompute implements Device {
    * @param watch is shown all scores
    */
   public StepCompute(RunSpec spec, int computeThreads, Memory memory, Optional<ScoreWatch> watch) {
+    this(spec, computeThreads, memory, watch, Trace.NONE);
+  }
+
+  private StepCompute(
+      RunSpec spec, int computeThreads, Memory memory, Optional<ScoreWatch> watch, Trace trace) {
     this.spec = spec;
-    this.threads = new ComputeThreads(computeThreads);
+    this.trace = trace;
+    this.threads = new ComputeThreads(computeThreads, trace);
     this.state = new State(spec.encoder(), spec.heads(), spec.optimizer().frozen());
     this.scalars = Scalars.first(spec.compute().precision());
     Encoder encoder =
@@ -76,7 +87,8 @@ public final class StepCompute implements Device {
             manager, spec.encoder(), spec.heads(), spec.loss(), spec.compute().precision(), state);
     this.reduced = new Reduced(manager, state);
     this.embedding = new EmbeddingPass(spec, encoder, memory);
-    this.loss = new LossPass(new PassageGather(spec), new SlotLoss(manager, spec, watch));
+    this.gather = new PassageGather(spec);
+    this.loss = new LossPass(gather, new SlotLoss(manager, spec, watch));
     this.backward = new BackwardPass(manager, embedding, encoder, memory, state, reduced);
     this.optimizer = new AdamW(spec.optimizer(), state);
   }
@@ -104,28 +116,33 @@ public final class StepCompute implements Device {
   public StepResult compute(
       StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
     threads.until(exchange::isClosed);
-    long busyNs = threads.busyNs();
+    Trace.Span span = trace.begin("compute step " + header.step());
     try (NDManager step = manager.newSubManager()) {
+      long busyNs = threads.busyNs();
+      Exchange traced = new TracedExchange(exchange, trace);
       SummationTree tree = new SummationTree(header.slots(), emptySlots(header));
       String of = " of step " + header.step();
-      List<SlotWork> slots =
+      List<SlotWork> slots = own.stream().map(this::work).toList();
+      SlotLoss.Passages passages =
           Failure.ofPart(
-              "the embeddings" + of,
+              "the embeddings" + of, // each row's, and everyone's passages'
               () -> {
-                List<SlotWork> all = own.stream().map(this::work).toList();
-                embedding.run(threads, step, all); // each row's embeddings
-                return all;
+                try (PassageGather.Gathering gathering =
+                    gather.begin(header, slots, traced, slotBounds)) {
+                  embedding.run(threads, step, slots);
+                  return gathering.all(step);
+                }
               });
       double[] losses =
           Failure.ofPart(
               "the loss" + of,
-              () -> loss.run(threads, step, header, tree, slots, exchange, slotBounds));
+              () -> loss.run(threads, step, header, tree, slots, passages, traced, slotBounds));
       double scale = scalars.lossScale();
       double norm =
           Failure.ofPart(
               "the sum of gradients" + of,
               () -> {
-                backward.run(threads, step, header, tree, slots, exchange, scale);
+                backward.run(threads, step, header, tree, slots, traced, scale);
                 return reduced.norm(threads, step);
               });
       boolean applied = Double.isFinite(norm);
@@ -135,6 +152,7 @@ public final class StepCompute implements Device {
       computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
       return computed;
     } finally {
+      span.end();
       threads.untilDone();
     }
   }
@@ -191,8 +209,10 @@ public final class StepCompute implements Device {
 
   @Override
   public void close() {
+    gather.close();
     threads.close();
     manager.close();
     state.close();
+    trace.close();
   }
 }

@@ -1,6 +1,7 @@
 package org.dunlin.worker.collective;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
@@ -8,8 +9,12 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import org.dunlin.worker.collective.Exchange.Kind;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -78,6 +83,71 @@ class CollectivesTest {
       for (int size : new int[] {1, 13, 207, 1021, 3 * CHUNK + 17}) {
         reducesLikeAlone(together, size, 31L * members + size);
       }
+    }
+  }
+
+  /** What is not there yet is not sent: the parts are filled piece by piece, meanwhile. */
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3})
+  void gathersWhatIsStillBeingFilled(int members) throws Exception {
+    int each = 5 * CHUNK + 17;
+    int[] bounds = IntStream.rangeClosed(0, members).map(m -> m * each).toArray();
+    try (Members together = Members.connected(members)) {
+      List<FloatBuffer> gathered =
+          together.all(
+              m -> {
+                FloatBuffer whole = Floats.buffer(bounds[members], true);
+                AtomicInteger filled = new AtomicInteger();
+                Thread filling =
+                    Thread.startVirtualThread(
+                        () -> {
+                          while (filled.get() < each) {
+                            int until = Math.min(each, filled.get() + 1 + CHUNK / 3);
+                            for (int i = filled.get(); i < until; i++) {
+                              whole.put(bounds[m] + i, bounds[m] + i);
+                            }
+                            filled.set(until);
+                            Thread.onSpinWait();
+                          }
+                        });
+                together.exchange(m).allGather(8, Kind.TOKEN_VECTORS, whole, bounds, filled::get);
+                filling.join();
+                return whole;
+              });
+      for (FloatBuffer whole : gathered) {
+        for (int i = 0; i < bounds[members]; i++) {
+          assertThat(whole.get(i)).isEqualTo((float) i);
+        }
+      }
+    }
+  }
+
+  @Test
+  void endsAGatherWhosePartWillNeverBeFilled() throws Exception {
+    try (Members together = Members.connected(2)) {
+      Future<Boolean> waiting =
+          together.start(
+              () -> {
+                FloatBuffer whole = Floats.buffer(20, true);
+                together.exchange(1).allGather(8, Kind.EMBEDDINGS, whole, new int[] {0, 10, 20});
+                return true;
+              });
+      FloatBuffer whole = Floats.buffer(20, true);
+      assertThatThrownBy(
+              () ->
+                  together
+                      .exchange(0)
+                      .allGather(
+                          8,
+                          Kind.EMBEDDINGS,
+                          whole,
+                          new int[] {0, 10, 20},
+                          () -> {
+                            throw new IllegalStateException("no more memory");
+                          }))
+          .hasMessage("no more memory");
+      together.exchange(0).close();
+      assertThatThrownBy(() -> Members.join(waiting)).isInstanceOf(Parting.class);
     }
   }
 

@@ -36,7 +36,8 @@ class InboxTest {
             new int[] {0, FLOATS, 2 * FLOATS},
             Float.BYTES,
             0,
-            64);
+            64,
+            () -> FLOATS);
     inbox.begin(gather);
     conversation.begin(0, 1);
   }

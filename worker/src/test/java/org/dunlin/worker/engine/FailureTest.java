@@ -39,7 +39,7 @@ class FailureTest {
                     manager.ones(new Shape(1, 3)));
                 return true;
               });
-      assertThatThrownBy(() -> threads.run(work))
+      assertThatThrownBy(() -> threads.run("work", work))
           .isInstanceOf(EngineException.class)
           .satisfies(failure -> assertThat(failure.toString().lines().count()).isGreaterThan(1))
           .satisfies(

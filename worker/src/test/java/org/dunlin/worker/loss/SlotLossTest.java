@@ -129,6 +129,7 @@ class SlotLossTest {
       List<SlotBatch> slots = slots(header);
       List<SlotLoss.Part> parts =
           THREADS.run(
+              "loss",
               slots.stream()
                   .<ComputeThreads.Work<SlotLoss.Part>>map(
                       slot -> {

@@ -225,7 +225,7 @@ class HandComputedTest {
   private static double run(
       ComputeThreads threads, NDManager manager, String method, NDArray... arguments) {
     ComputeThreads.Work<NDList> work = module -> module.run(method, manager, arguments);
-    return threads.run(List.of(work)).get(0).get(0).getDouble();
+    return threads.run("loss", List.of(work)).get(0).get(0).getDouble();
   }
 
   private static NDArray matrix(NDManager manager, double[][] rows) {
@@ -393,6 +393,9 @@ class HandComputedTest {
       SlotWork slot = new SlotWork(batch, WIDTH, SlotLoss.denseWidth(spec), spec.heads());
       StepHeader header = header(inBatch, teacher);
       Given given = new Given(manager, spec);
+      PassageGather gather = new PassageGather(spec);
+      PassageGather.Gathering gathering =
+          gather.begin(header, List.of(slot), new Alone(), new int[] {0, 1});
       List<MicroBatch> micros = new ArrayList<>();
       List<List<NDArray>> outs = new ArrayList<>();
       for (int m = 0; m < 2; m++) {
@@ -400,15 +403,25 @@ class HandComputedTest {
         MicroBatch micro = MicroBatch.of(manager, batch, m, spec.encoder(), 0);
         micros.add(micro);
         outs.add(on(threads, module -> given.heads(module, manager, micro, number)));
-        slot.embedded(micro, outs.get(m));
+        slot.embedded(m, micro, outs.get(m));
       }
       LossPass pass =
           new LossPass(
-              new PassageGather(spec),
+              gather,
               new SlotLoss(manager, spec, Optional.of((head, q, p, s) -> scores.set(head, s))));
       SummationTree tree = new SummationTree(1, new BitSet());
       double[] losses =
-          pass.run(threads, manager, header, tree, List.of(slot), new Alone(), new int[] {0, 1});
+          pass.run(
+              threads,
+              manager,
+              header,
+              tree,
+              List.of(slot),
+              gathering.all(manager),
+              new Alone(),
+              new int[] {0, 1});
+      gathering.close();
+      gather.close();
       List<float[]> colbert = new ArrayList<>();
       List<float[]> sparseRows = new ArrayList<>();
       for (int m = 0; m < 2; m++) {
@@ -433,7 +446,7 @@ class HandComputedTest {
   }
 
   private static <T> T on(ComputeThreads threads, ComputeThreads.Work<T> work) {
-    return threads.run(List.of(work)).get(0);
+    return threads.run("loss", List.of(work)).get(0);
   }
 
   /** The hidden states and heads that the formulas give, as leaves of a graph. */

@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntSupplier;
 import java.util.stream.Stream;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.message.StepResult;
@@ -245,8 +246,9 @@ class SameGradientTest {
     }
 
     @Override
-    public void allGather(long step, Kind kind, FloatBuffer whole, int[] bounds) {
-      inner.allGather(step, kind, whole, bounds);
+    public void allGather(
+        long step, Kind kind, FloatBuffer whole, int[] bounds, IntSupplier filled) {
+      inner.allGather(step, kind, whole, bounds, filled);
     }
 
     @Override

@@ -1,0 +1,2 @@
+/** What a viewer finds in the file. */
+package org.dunlin.worker.trace;
