@@ -80,6 +80,7 @@ final class Keys {
       declare(Key.limits("micro-batch.by-length"));
   static final Key<Boolean> PROBE = declare(Key.flag("micro-batch.probe"));
   static final Key<Boolean> CHECKPOINTING = declare(Key.flag("gradient-checkpointing"));
+  static final Key<String> REDUCTION = declare(Key.oneOf("reduction", "ordered", "fast"));
   static final Key<String> PRECISION = declare(Key.oneOf("precision", "fp32", "bf16", "fp16"));
 
   static final Key<Double> TEMPERATURE = declare(Key.number("loss.temperature"));

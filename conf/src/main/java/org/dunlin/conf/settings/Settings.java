@@ -20,6 +20,7 @@ import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.ComputeSpec.Precision;
+import org.dunlin.protocol.run.ComputeSpec.Reduction;
 import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.DataSpec.ByLength;
 import org.dunlin.protocol.run.EncoderSpec;
@@ -361,7 +362,10 @@ public final class Settings {
         batch(encoder),
         loss(pooling),
         optimizer(totalSteps),
-        new ComputeSpec(Precision.valueOf(constant(get(Keys.PRECISION))), get(Keys.CHECKPOINTING)));
+        new ComputeSpec(
+            Precision.valueOf(constant(get(Keys.PRECISION))),
+            get(Keys.CHECKPOINTING),
+            Reduction.valueOf(constant(get(Keys.REDUCTION)))));
   }
 
   /** Whether the sparse and the multi-vector head are trained too. */

@@ -1,8 +1,12 @@
 package org.dunlin.it.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +18,7 @@ import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.data.model.Sha256;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -71,6 +76,34 @@ class AnyNumberOfWorkersTest {
             .as(workers + " processes")
             .isEqualTo(alone);
       }
+    }
+  }
+
+  /** Other bits, but the same mathematics. */
+  @Test
+  void shouldLearnTheSameWithTheFastReduction() throws Exception {
+    double[] ordered = losses("ordered", 1);
+    double[] fast = losses("fast", 3);
+    assertThat(fast).isNotEqualTo(ordered);
+    for (int step = 0; step < ordered.length; step++) {
+      assertThat(fast[step]).as("step " + step).isCloseTo(ordered[step], withinPercentage(0.01));
+    }
+  }
+
+  private double[] losses(String reduction, int workers) throws Exception {
+    Settings settings =
+        settings(Training.UNIFIED, reduction, 0).with(Map.of("reduction", reduction));
+    try (Job job = Job.open(settings);
+        Watcher watcher = job.watching()) {
+      assertThat(job.runHere(workers, watcher, StopRequest.byHand()))
+          .isInstanceOf(Outcome.Finished.class);
+      JsonMapper json = new JsonMapper();
+      List<Double> losses = new ArrayList<>();
+      for (String line : Files.readAllLines(job.runFolder().resolve("metrics.jsonl"))) {
+        losses.add(json.readTree(line).get("loss").asDouble());
+      }
+      assertThat(losses).hasSize((int) STEPS);
+      return losses.stream().mapToDouble(Double::doubleValue).toArray();
     }
   }
 

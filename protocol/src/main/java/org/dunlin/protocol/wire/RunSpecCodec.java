@@ -47,6 +47,7 @@ public final class RunSpecCodec {
         .setOptimizer(write(spec.optimizer()))
         .setPrecision(spec.compute().precision().name())
         .setRecomputesLayers(spec.compute().recomputesLayers())
+        .setReduction(spec.compute().reduction().name())
         .build();
   }
 
@@ -64,7 +65,9 @@ public final class RunSpecCodec {
         read(wire.getLoss()),
         read(wire.getOptimizer()),
         new ComputeSpec(
-            ComputeSpec.Precision.valueOf(wire.getPrecision()), wire.getRecomputesLayers()));
+            ComputeSpec.Precision.valueOf(wire.getPrecision()),
+            wire.getRecomputesLayers(),
+            ComputeSpec.Reduction.valueOf(wire.getReduction())));
   }
 
   private static EncoderWire write(EncoderSpec encoder) {

@@ -172,6 +172,6 @@ class CodecTest {
         BATCH,
         loss,
         optimizer,
-        new ComputeSpec(ComputeSpec.Precision.BF16, true));
+        new ComputeSpec(ComputeSpec.Precision.BF16, true, ComputeSpec.Reduction.FAST));
   }
 }

@@ -2,6 +2,8 @@ package org.dunlin.worker.collective;
 
 import java.nio.FloatBuffer;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
 
 /**
  * Some rows of a table; the others are absent, which is not the same as 0.
@@ -15,6 +17,11 @@ public record RowSet(int[] rows, int width, FloatBuffer values) {
   /** A fold of row sets: a sum holds the rows of both, and a row of one only is copied. */
   public static TreeFold<RowSet> folding(SummationTree tree) {
     return new TreeFold<>(tree, RowSet::plus);
+  }
+
+  /** The sum from left to right; empty where there are none. */
+  public static Optional<RowSet> sum(List<RowSet> sets) {
+    return sets.stream().reduce(RowSet::plus);
   }
 
   private RowSet plus(RowSet right) {

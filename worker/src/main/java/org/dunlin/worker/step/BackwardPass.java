@@ -4,9 +4,12 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.nio.FloatBuffer;
+import java.util.BitSet;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.run.ComputeSpec.Reduction;
 import org.dunlin.worker.collective.Exchange;
 import org.dunlin.worker.collective.Exchange.Kind;
 import org.dunlin.worker.collective.Partial;
@@ -30,6 +33,7 @@ final class BackwardPass {
   private final Memory memory;
   private final State state;
   private final Reduced reduced;
+  private final Reduction reduction;
   private final GradientPool pool;
 
   BackwardPass(
@@ -38,12 +42,14 @@ final class BackwardPass {
       Encoder encoder,
       Memory memory,
       State state,
-      Reduced reduced) {
+      Reduced reduced,
+      Reduction reduction) {
     this.embedding = embedding;
     this.encoder = encoder;
     this.memory = memory;
     this.state = state;
     this.reduced = reduced;
+    this.reduction = reduction;
     List<Segment> segments = state.layout().segments();
     this.pool =
         new GradientPool(manager, state.trainedSegments().stream().map(segments::get).toList());
@@ -52,6 +58,7 @@ final class BackwardPass {
   /**
    * Leaves the step's gradient in {@link Reduced}.
    *
+   * @param slotBounds of the members
    * @param scale what the embeddings' gradients are multiplied with on their way, a power of two
    */
   void run(
@@ -61,9 +68,15 @@ final class BackwardPass {
       SummationTree tree,
       List<SlotWork> slots,
       Exchange exchange,
+      int[] slotBounds,
       double scale) {
     Sum sum = sum(threads, step, tree, slots, scale);
-    reduce(header, tree, sum, exchange);
+    if (reduction == Reduction.FAST) {
+      SummationTree members = overMembers(header, slotBounds);
+      reduce(header, members, asOne(sum, members, exchange.member()), exchange);
+    } else {
+      reduce(header, tree, sum, exchange);
+    }
     reduced.unscale(threads, step, scale);
   }
 
@@ -150,6 +163,32 @@ final class BackwardPass {
     Sums.addInto(left.values(), right.values());
     pool.give(right);
     return left;
+  }
+
+  /** A tree whose leaves are members; those whose slots are all empty are absent. */
+  private static SummationTree overMembers(StepHeader header, int[] slotBounds) {
+    int members = slotBounds.length - 1;
+    int leaves = members == 1 ? 1 : 2 * Integer.highestOneBit(members - 1);
+    BitSet absent = new BitSet();
+    for (int m = 0; m < leaves; m++) {
+      absent.set(
+          m,
+          m >= members
+              || IntStream.range(slotBounds[m], slotBounds[m + 1]).allMatch(header::isEmpty));
+    }
+    return new SummationTree(leaves, absent);
+  }
+
+  private Sum asOne(Sum own, SummationTree members, int member) {
+    int leaf = members.leaf(member);
+    Sum one = new Sum(new TreeFold<>(members, this::add), RowSet.folding(members));
+    own.dense().partials().stream()
+        .map(Partial::block)
+        .reduce(this::add)
+        .ifPresent(block -> one.dense().add(new Partial<>(leaf, block)));
+    RowSet.sum(own.rows().partials().stream().map(Partial::block).toList())
+        .ifPresent(rows -> one.rows().add(new Partial<>(leaf, rows)));
+    return one;
   }
 
   private void reduce(StepHeader header, SummationTree tree, Sum own, Exchange exchange) {

@@ -89,7 +89,9 @@ public final class StepCompute implements Device {
     this.embedding = new EmbeddingPass(spec, encoder, memory);
     this.gather = new PassageGather(spec);
     this.loss = new LossPass(gather, new SlotLoss(manager, spec, watch));
-    this.backward = new BackwardPass(manager, embedding, encoder, memory, state, reduced);
+    this.backward =
+        new BackwardPass(
+            manager, embedding, encoder, memory, state, reduced, spec.compute().reduction());
     this.optimizer = new AdamW(spec.optimizer(), state);
   }
 
@@ -142,7 +144,7 @@ public final class StepCompute implements Device {
           Failure.ofPart(
               "the sum of gradients" + of,
               () -> {
-                backward.run(threads, step, header, tree, slots, traced, scale);
+                backward.run(threads, step, header, tree, slots, traced, slotBounds, scale);
                 return reduced.norm(threads, step);
               });
       boolean applied = Double.isFinite(norm);
