@@ -1,15 +1,24 @@
 package org.dunlin.it.benchmark;
 
 import java.nio.FloatBuffer;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
+import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.EncoderSpec;
+import org.dunlin.protocol.run.HeadSpec;
+import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.OptimizerSpec;
+import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.member.Device;
 
 /** The peer's model sizes, filled with random weights. */
 enum BenchModel {
   TINY(128, 2, 2, 512, 30_522, EncoderSpec.Family.BERT),
+  TINY_MULTILINGUAL(128, 2, 2, 512, 250_002, EncoderSpec.Family.XLM_ROBERTA),
   SMALL(384, 12, 12, 1536, 30_522, EncoderSpec.Family.BERT),
   BASE(768, 12, 12, 3072, 250_002, EncoderSpec.Family.XLM_ROBERTA),
   LARGE(1024, 24, 16, 4096, 250_002, EncoderSpec.Family.XLM_ROBERTA);
@@ -44,6 +53,27 @@ enum BenchModel {
     int padId = family == EncoderSpec.Family.XLM_ROBERTA ? 1 : 0;
     return new EncoderSpec(
         family, vocabulary, POSITIONS, 2, hidden, layers, heads, feedForward, 1e-12, padId, 0, 0);
+  }
+
+  /**
+   * A run that trains it.
+   *
+   * @param unified all three heads, not the dense one alone
+   */
+  RunSpec run(BatchSpec batch, boolean unified, ComputeSpec compute) {
+    return new RunSpec(
+        "benchmark",
+        1,
+        1_000_000,
+        encoder(),
+        unified ? HeadSpec.unified(hidden, List.of(0, 1, 2, 3)) : HeadSpec.DENSE,
+        "",
+        "",
+        DataSpec.PLAIN,
+        batch,
+        LossSpec.contrastive(LossSpec.Pooling.CLS, true, 0.02, false),
+        new OptimizerSpec(1e-5, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1),
+        compute);
   }
 
   /** BERT's own initialisation: normal, deviation 0.02; LayerNorm 1 and 0. */

@@ -9,7 +9,12 @@ import picocli.CommandLine.Command;
     name = "dunlin benchmark",
     description = "Measures Dunlin: its speed beside a peer, its memory alone.",
     mixinStandardHelpOptions = true,
-    subcommands = {StepBenchmark.class, CollectivesBenchmark.class, MemoryBenchmark.class})
+    subcommands = {
+      StepBenchmark.class,
+      CollectivesBenchmark.class,
+      ScalingBenchmark.class,
+      MemoryBenchmark.class
+    })
 public final class Benchmark {
   private Benchmark() {}
 

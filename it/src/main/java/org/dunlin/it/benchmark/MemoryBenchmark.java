@@ -12,13 +12,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.dunlin.conf.launch.MemoryBudget;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.ComputeSpec.Precision;
-import org.dunlin.protocol.run.DataSpec;
-import org.dunlin.protocol.run.HeadSpec;
-import org.dunlin.protocol.run.LossSpec;
-import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.step.Memory;
@@ -34,11 +31,13 @@ import picocli.CommandLine.Option;
     description = {
       "Peak resident memory of one step, each measured in a fresh process: by number of passages",
       "and their length, with and without GradCache and recomputation of layers.",
+      "Then the three heads at 8 passages of 8192 tokens, of a vocabulary of 250 002.",
       "Example: ./dunlin benchmark memory --passages 2,8 --tokens 512,8192"
     })
 final class MemoryBenchmark implements Callable<Integer> {
   private static final double GIB = 1L << 30;
-  private static final int VECTOR_WIDTH = 1024;
+  private static final int MOST_TOKENS = 8192;
+  private static final int QUERY_TOKENS = 32;
 
   @Option(names = "--size", description = "${COMPLETION-CANDIDATES}")
   private BenchModel size = BenchModel.SMALL;
@@ -55,8 +54,8 @@ final class MemoryBenchmark implements Callable<Integer> {
   @Option(
       names = "--bge-m3",
       description = {
-        "Instead: a model of BGE-M3's own size, one unified step of 1 query and 2 passages of 8192",
-        "tokens in one slot, with recomputation; takes minutes and up to 16 GiB."
+        "Instead: a model of BGE-M3's own size with random weights, one unified step of 1 query and",
+        "2 passages of 8192 tokens in one slot, with recomputation. Half an hour on two cores."
       })
   private boolean bgeM3;
 
@@ -71,22 +70,31 @@ final class MemoryBenchmark implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     if (!one.isEmpty()) {
       measure();
-      return 0;
-    }
-    if (bgeM3) {
+    } else if (bgeM3) {
       size = BenchModel.LARGE;
-      System.out.println(row(1, 2, 8192, true, true, true));
-      return 0;
-    }
-    System.out.printf("%s, %d compute thread%s, fp32%n", size, threads, threads == 1 ? "" : "s");
-    for (int length : tokens) {
-      for (int count : passages) {
-        for (int savers = 0; savers < 4; savers++) {
-          System.out.println(row(count, 1, length, savers % 2 == 1, savers >= 2, false));
+      printTitle();
+      System.out.println(MemoryBudget.of(spec(1, 2, true, true), threads, 1).line());
+      System.out.println(row(1, 2, MOST_TOKENS, false, true, true));
+    } else {
+      printTitle();
+      for (int length : tokens) {
+        for (int count : passages) {
+          for (int savers = 0; savers < 4; savers++) {
+            System.out.println(row(count, 1, length, savers % 2 == 1, savers >= 2, false));
+          }
         }
       }
+      size = BenchModel.TINY_MULTILINGUAL;
+      printTitle();
+      System.out.println("the dense head alone, then three heads:");
+      System.out.println(row(8, 1, MOST_TOKENS, true, true, false));
+      System.out.println(row(8, 1, MOST_TOKENS, true, true, true));
     }
     return 0;
+  }
+
+  private void printTitle() {
+    System.out.printf("%s, %d compute thread%s, fp32%n", size, threads, threads == 1 ? "" : "s");
   }
 
   private String row(
@@ -115,36 +123,29 @@ final class MemoryBenchmark implements Callable<Integer> {
             exitCode == 0 ? said.strip() : "failed (exit code " + exitCode + ")");
   }
 
+  private RunSpec spec(int queries, int group, boolean byLayers, boolean unified) {
+    return size.run(
+        new BatchSpec(queries, 0, group, 1, MOST_TOKENS, 1, QUERY_TOKENS, MOST_TOKENS, 1),
+        unified,
+        new ComputeSpec(Precision.FP32, byLayers));
+  }
+
   private void measure() throws IOException {
     int queries = one.get(0);
     int group = one.get(1);
     int length = one.get(2);
-    BatchSpec batch = new BatchSpec(queries, 0, group, 1, 8192, 1, 8192, 8192, 1);
-    boolean unified = one.get(5) == 1;
-    RunSpec spec =
-        new RunSpec(
-            "benchmark",
-            1,
-            1_000_000,
-            size.encoder(),
-            unified ? HeadSpec.unified(VECTOR_WIDTH, List.of(0, 1, 2, 3)) : HeadSpec.DENSE,
-            "",
-            "",
-            DataSpec.PLAIN,
-            batch,
-            LossSpec.contrastive(LossSpec.Pooling.CLS, true, 0.02, false),
-            new OptimizerSpec(1e-5, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1),
-            new ComputeSpec(Precision.FP32, one.get(4) == 1));
-    Memory memory = new Memory(one.get(4) == 1, one.get(3) == 1 ? 0 : Long.MAX_VALUE / 2);
+    boolean byLayers = one.get(4) == 1;
+    RunSpec spec = spec(queries, group, byLayers, one.get(5) == 1);
+    Memory memory = new Memory(byLayers, one.get(3) == 1 ? 0 : Long.MAX_VALUE / 2);
     try (StepCompute device = new StepCompute(spec, threads, memory, Optional.empty())) {
       BenchModel.fill(device);
       double before = residentGib("VmHWM");
       int[] queryLengths = new int[queries];
       int[] passageLengths = new int[queries * group];
-      Arrays.fill(queryLengths, Math.min(length, 32));
+      Arrays.fill(queryLengths, Math.min(length, QUERY_TOKENS));
       Arrays.fill(passageLengths, length);
       BenchBatch made =
-          BenchBatch.of(0, queryLengths, passageLengths, batch, size.encoder().vocabulary());
+          BenchBatch.of(0, queryLengths, passageLengths, spec.batch(), spec.encoder().vocabulary());
       long startNs = System.nanoTime();
       device.compute(made.header(), made.slots(), new Alone(), new int[] {0, 1});
       device.apply(0);

@@ -11,11 +11,6 @@ import java.util.concurrent.Callable;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.ComputeSpec.Precision;
-import org.dunlin.protocol.run.DataSpec;
-import org.dunlin.protocol.run.EncoderSpec;
-import org.dunlin.protocol.run.HeadSpec;
-import org.dunlin.protocol.run.LossSpec;
-import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.step.StepCompute;
@@ -140,28 +135,14 @@ final class StepBenchmark implements Callable<Integer> {
     int microBatchTokens = Math.max(MICRO_BATCH_TOKENS, most);
     BatchSpec batch =
         new BatchSpec(queries, 0, group, slotCount, microBatchTokens, 1, most, most, 1);
-    EncoderSpec encoder = size.encoder();
-    RunSpec spec =
-        new RunSpec(
-            "benchmark",
-            1,
-            1_000_000,
-            encoder,
-            unified ? HeadSpec.unified(encoder.hidden(), List.of(0, 1, 2, 3)) : HeadSpec.DENSE,
-            "",
-            "",
-            DataSpec.PLAIN,
-            batch,
-            LossSpec.contrastive(LossSpec.Pooling.CLS, true, 0.02, false),
-            new OptimizerSpec(1e-5, OptimizerSpec.Schedule.CONSTANT, 0, 0, 0.9, 0.999, 1e-8, 1),
-            new ComputeSpec(precision, false));
+    RunSpec spec = size.run(batch, unified, new ComputeSpec(precision, false));
     StepCompute device = new StepCompute(spec, threads);
     BenchModel.fill(device);
     List<BenchBatch> batches = new ArrayList<>();
     for (BenchLengths one : lengths) {
       batches.add(
           BenchBatch.of(
-              batches.size(), one.queries(), one.passages(), batch, encoder.vocabulary()));
+              batches.size(), one.queries(), one.passages(), batch, spec.encoder().vocabulary()));
     }
     return new Side("Dunlin, slots = " + slotCount, device, batches, slotCount, new double[rounds]);
   }

@@ -17,6 +17,7 @@ import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.SafetensorsFile;
 import org.dunlin.data.model.SpecialIds;
 import org.dunlin.data.model.Tensor;
+import org.dunlin.it.members.Members;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.RunSpec;
@@ -164,7 +165,7 @@ class TrainingParityTest {
             set.groupSize(),
             SLOTS,
             config.rowsPerMicroBatch(ROWS_PER_MICRO_BATCH));
-    List<StepResult> results = members.compute(batch);
+    List<StepResult> results = members.compute(batch.header(), batch.slots());
     double[] losses =
         results.stream().flatMapToDouble(r -> Arrays.stream(r.slotLosses())).toArray();
     for (int pool = 0; pool < config.pools(); pool++) {

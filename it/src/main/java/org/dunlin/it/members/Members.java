@@ -1,4 +1,4 @@
-package org.dunlin.it.parity;
+package org.dunlin.it.members;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -10,6 +10,7 @@ import java.util.function.IntFunction;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StepResult;
@@ -18,8 +19,11 @@ import org.dunlin.worker.collective.DataPlane;
 import org.dunlin.worker.collective.Exchange;
 import org.dunlin.worker.step.StepCompute;
 
-/** Devices that train together: one alone, or several threads with sockets between them. */
-final class Members implements AutoCloseable {
+/**
+ * Devices that train together: one alone, or several threads with real streams between them. Close
+ * it; it closes the devices.
+ */
+public final class Members implements AutoCloseable {
   private final List<StepCompute> devices = new ArrayList<>();
   private final List<Exchange> exchanges = new ArrayList<>();
   private final List<DataPlane> planes = new ArrayList<>();
@@ -30,7 +34,7 @@ final class Members implements AutoCloseable {
    * @param device makes member m's device
    * @param slots shared out evenly
    */
-  Members(int count, int slots, IntFunction<StepCompute> device) {
+  public Members(int count, int slots, IntFunction<StepCompute> device) {
     this.threads = Executors.newFixedThreadPool(count);
     this.slotBounds = new int[count + 1];
     for (int m = 0; m < count; m++) {
@@ -50,27 +54,27 @@ final class Members implements AutoCloseable {
     exchanges.addAll(all(m -> planes.get(m).connect(roster, new Term(1), new Generation(1), m)));
   }
 
-  List<StepCompute> devices() {
+  public List<StepCompute> devices() {
     return devices;
   }
 
   /** Computes a step together; by member. */
-  List<StepResult> compute(GoldenBatch batch) {
-    StepHeader header = batch.header();
+  public List<StepResult> compute(StepHeader header, List<SlotBatch> slots) {
     return all(
         m ->
             devices
                 .get(m)
                 .compute(
                     header,
-                    batch.slots().stream()
+                    slots.stream()
                         .filter(s -> s.slot() >= slotBounds[m] && s.slot() < slotBounds[m + 1])
                         .toList(),
                     exchanges.get(m),
                     slotBounds));
   }
 
-  private <T> List<T> all(IntFunction<T> work) {
+  /** What each does, all at once; by member. */
+  public <T> List<T> all(IntFunction<T> work) {
     List<Future<T>> running = new ArrayList<>();
     for (int m = 0; m < devices.size(); m++) {
       int member = m;
