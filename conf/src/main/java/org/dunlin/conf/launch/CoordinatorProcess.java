@@ -16,9 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The body of {@code dunlin coordinator RUN_FOLDER STEPS}, a child of a supervisor: it reads the
- * run's settings from its folder, forms the cluster, and prints first its address and then a line
- * of JSON for everything that happens.
+ * The coordinator of a run on one machine, a child of its supervisor; arguments are the run folder
+ * and the number of steps. It reads the run's settings from its folder, forms the cluster, and
+ * prints first its address and then a line of JSON for everything that happens.
  */
 public final class CoordinatorProcess {
   private static final Logger LOG = LoggerFactory.getLogger(CoordinatorProcess.class);

@@ -37,6 +37,7 @@ public final class JoinedWorker {
     Endpoint coordinator = new Endpoint(host, request.coordinator().port());
     Path log = Path.of(System.getProperty("java.io.tmpdir"), "dunlin-" + name + ".log");
     Logs.toFile(log);
+    Trace trace = request.trace().map(file -> Trace.to(file, name)).orElse(Trace.NONE);
     Optional<String> way =
         Knock.await(coordinator, request.patience().toMillis(), stop.first(), told);
     if (way.isEmpty()) {
@@ -48,7 +49,7 @@ public final class JoinedWorker {
             worker,
             Version.CURRENT,
             request.host().map(own -> Addresses.numeric("--host", own)).orElse(way.get()),
-            spec -> device(spec, request, told),
+            spec -> device(spec, request, trace, told),
             spec -> KernelProbe.sha256(spec.compute()),
             told);
     String where =
@@ -63,7 +64,8 @@ public final class JoinedWorker {
     return request.threads().orElse(Runtime.getRuntime().availableProcessors());
   }
 
-  private static StepCompute device(RunSpec spec, JoinRequest request, Consumer<String> told) {
+  private static StepCompute device(
+      RunSpec spec, JoinRequest request, Trace trace, Consumer<String> told) {
     int threads = threads(request);
     MemoryBudget.requireBlocks(spec);
     MemoryBudget budget = MemoryBudget.of(spec, threads, 1);
@@ -71,7 +73,6 @@ public final class JoinedWorker {
     budget.requirePhysical(1, Runtime.getRuntime().maxMemory());
     told.accept(budget.line());
     Processor.advice(spec.compute().precision()).ifPresent(told);
-    Trace trace = request.trace().map(file -> Trace.to(file, "worker")).orElse(Trace.NONE);
     return StepCompute.among(1, spec, threads, trace);
   }
 

@@ -17,8 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The body of {@code dunlin worker NAME INCARNATION COORDINATOR THREADS WORKERS}, a child of a
- * supervisor: it needs nothing but the coordinator's address, and lives until it is sent away.
+ * A worker of a run on one machine, a child of its supervisor; arguments are its name, incarnation,
+ * the coordinator's address, compute threads, workers, and a file for its trace or "". It needs
+ * nothing but the coordinator's address, and lives until it is sent away.
  */
 public final class WorkerProcess {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerProcess.class);
@@ -41,8 +42,7 @@ public final class WorkerProcess {
     String file = arguments.get(5); // empty: no trace
     WorkerEnd end;
     try {
-      Trace trace = file.isEmpty() ? Trace.NONE : Trace.to(Path.of(file), worker.name());
-      end = run(worker, arguments.get(2), threads, workers, trace);
+      end = run(worker, arguments.get(2), threads, workers, file);
     } catch (RuntimeException e) {
       LOG.error("failed", e);
       end = new WorkerEnd(true, Failure.line(e));
@@ -55,13 +55,13 @@ public final class WorkerProcess {
   }
 
   private static WorkerEnd run(
-      WorkerId worker, String coordinator, int threads, int workers, Trace trace) {
+      WorkerId worker, String coordinator, int threads, int workers, String traceFile) {
     WorkerSetup setup =
         new WorkerSetup(
             worker,
             Version.CURRENT,
             LocalRun.HOST,
-            spec -> StepCompute.among(workers, spec, threads, trace),
+            spec -> StepCompute.among(workers, spec, threads, trace(worker, traceFile)),
             spec -> KernelProbe.sha256(spec.compute()),
             LOG::info);
     return Membership.run(
@@ -69,5 +69,9 @@ public final class WorkerProcess {
         node -> node.join(coordinator),
         "the cluster at " + coordinator,
         new CompletableFuture<>());
+  }
+
+  private static Trace trace(WorkerId worker, String file) {
+    return file.isEmpty() ? Trace.NONE : Trace.to(Path.of(file), worker.name());
   }
 }

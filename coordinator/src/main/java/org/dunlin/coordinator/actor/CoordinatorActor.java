@@ -39,6 +39,7 @@ import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToWorker;
+import org.dunlin.protocol.run.ComputeSpec.Reduction;
 import org.slf4j.Marker;
 import org.slf4j.MarkerFactory;
 
@@ -103,7 +104,12 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     int slots = run.spec().batch().slots();
     this.protocol =
         new StepProtocol(
-            run.term(), run.spec().steps(), slots, run.admission(), run.maxNonFiniteSteps());
+            run.term(),
+            run.spec().steps(),
+            slots,
+            run.admission(),
+            run.maxNonFiniteSteps(),
+            run.spec().compute().reduction() == Reduction.ORDERED); // or bits would hang on time
     // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
     this.materializer = Materializer.matFromSystem(context.getSystem());
     ActorRef<Command> self = context.getSelf();
@@ -187,6 +193,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     workers.remove(worker);
     known.ifPresent(
         join -> {
+          getContext().unwatch(join.actor()); // its name may come again
           remove(join.actor().path().address());
           tellProcesses();
         });

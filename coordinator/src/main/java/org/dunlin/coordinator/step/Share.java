@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.PriorityQueue;
 import java.util.SortedSet;
+import java.util.stream.IntStream;
 import org.dunlin.protocol.WorkerId;
 
 /**
@@ -21,8 +22,9 @@ public record Share(WorkerId worker, int firstSlot, int slots) {
 
   /**
    * Every slot once, members in their order, so that the one that takes longest takes as little as
-   * can be; and of such shares those with the fewest subtrees of the fixed sum, each of which is a
-   * partial sum to be sent. Bits do not depend on it, so it may change whenever speeds call for it.
+   * can be, and everyone gets one if there are enough; and of such shares those with the fewest
+   * subtrees of the fixed sum, each of which is a partial sum to be sent. Bits do not depend on it,
+   * so it may change whenever speeds call for it.
    */
   static List<Share> balanced(SortedSet<WorkerId> members, int slots, Speeds speeds) {
     List<WorkerId> order = List.copyOf(members);
@@ -37,9 +39,24 @@ public record Share(WorkerId worker, int firstSlot, int slots) {
     return List.copyOf(shares);
   }
 
-  /** Each slot goes to who is done with it first: no other shares have a shorter longest. */
+  /** How long the one that takes longest needs with {@link #balanced} shares, within 2 %. */
+  static double leastMs(SortedSet<WorkerId> members, int slots, Speeds speeds) {
+    double[] msPerSlot = members.stream().mapToDouble(speeds::of).toArray();
+    int[] counts = shortest(msPerSlot, slots);
+    return IntStream.range(0, counts.length)
+        .mapToDouble(m -> counts[m] * msPerSlot[m])
+        .max()
+        .orElse(0);
+  }
+
+  /**
+   * Each slot goes to who is done with it first, but for one that everyone gets where there are
+   * enough: who has none would never show that it is fast again.
+   */
   private static int[] shortest(double[] msPerSlot, int slots) {
     int[] counts = new int[msPerSlot.length];
+    int first = slots >= counts.length ? 1 : 0;
+    Arrays.fill(counts, first);
     PriorityQueue<Integer> next =
         new PriorityQueue<>(
             Comparator.comparingDouble((Integer m) -> (counts[m] + 1) * msPerSlot[m])
@@ -47,7 +64,7 @@ public record Share(WorkerId worker, int firstSlot, int slots) {
     for (int m = 0; m < counts.length; m++) {
       next.add(m);
     }
-    for (int slot = 0; slot < slots; slot++) {
+    for (int slot = first * counts.length; slot < slots; slot++) {
       int member = next.remove();
       counts[member]++;
       next.add(member);

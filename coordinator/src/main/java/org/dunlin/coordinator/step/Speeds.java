@@ -29,8 +29,11 @@ record Speeds(Map<WorkerId, Double> msPerSlot, long steps) {
     msPerSlot = Map.copyOf(msPerSlot);
   }
 
-  /** After a step was committed. */
+  /** After a step was committed. The first one with new shares warms up, and shows nothing. */
   Speeds after(List<Share> shares, Map<WorkerId, StepResult> results) {
+    if (steps == 0) {
+      return new Speeds(msPerSlot, 1);
+    }
     Map<WorkerId, Double> next = new TreeMap<>(msPerSlot);
     for (Share share : shares) {
       double busyMs = results.get(share.worker()).busyMs();
@@ -62,10 +65,10 @@ record Speeds(Map<WorkerId, Double> msPerSlot, long steps) {
     return steps >= LEAST_STEPS;
   }
 
-  /** Whether a step would become much shorter with other shares. */
-  boolean callFor(List<Share> others, List<Share> current) {
+  /** Whether a step would become much shorter if the longest took only so long. */
+  boolean callFor(double leastMs, List<Share> current) {
     double now = stepMs(current);
-    double gain = now - stepMs(others);
+    double gain = now - leastMs;
     return gain >= LEAST_MS && gain >= LEAST_SHARE * now;
   }
 

@@ -73,6 +73,7 @@ public final class StepProtocol {
   private final int slots;
   private final Admission admission;
   private final long mostNotFinite;
+  private final boolean moves;
 
   /**
    * @param term of this coordinator
@@ -83,6 +84,15 @@ public final class StepProtocol {
    *     fails, its parameters saved; 0 is never reached
    */
   public StepProtocol(Term term, long steps, int slots, Admission admission, long mostNotFinite) {
+    this(term, steps, slots, admission, mostNotFinite, true);
+  }
+
+  /**
+   * @param moves whether slots move to faster members although nobody is lost
+   */
+  public StepProtocol(
+      Term term, long steps, int slots, Admission admission, long mostNotFinite, boolean moves) {
+    this.moves = moves;
     this.term = term;
     this.steps = steps;
     this.slots = slots;
@@ -201,10 +211,7 @@ public final class StepProtocol {
 
   /** A new generation of all that hold the state; it begins with the lowest uncommitted step. */
   private Decision assign(State state, List<Effect> before) {
-    return assign(state, Share.balanced(state.loaded(), slots, state.speeds()), before);
-  }
-
-  private static Decision assign(State state, List<Share> shares, List<Effect> before) {
+    List<Share> shares = Share.balanced(state.loaded(), slots, state.speeds());
     Generation generation = state.generation().next();
     List<Effect> effects = new ArrayList<>(before);
     effects.add(new Assign(generation, state.step(), shares));
@@ -315,13 +322,12 @@ public final class StepProtocol {
       effects.add(new AskState(first, next.step()));
       return new Decision(next, List.copyOf(effects));
     }
-    if (next.speeds().areSettled()) {
-      List<Share> others = Share.balanced(next.loaded(), slots, next.speeds());
-      if (next.speeds().callFor(others, next.shares())) {
-        return assign(next, others, effects);
-      }
-    }
-    return new Decision(next, List.copyOf(effects));
+    Speeds speeds = next.speeds();
+    return moves
+            && speeds.areSettled()
+            && speeds.callFor(Share.leastMs(next.loaded(), slots, speeds), next.shares())
+        ? assign(next, effects)
+        : new Decision(next, List.copyOf(effects));
   }
 
   // Slot by slot in ascending order, so that the shown loss does not depend on the members either.

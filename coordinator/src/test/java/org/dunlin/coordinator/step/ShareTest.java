@@ -34,7 +34,12 @@ class ShareTest {
       longest = Math.max(longest, share.slots() * speeds.of(share.worker()));
     }
     assertThat(next).isEqualTo(slots);
-    assertThat(longest).isLessThanOrEqualTo(1.021 * optimum(msPerSlot, slots));
+    double least = optimum(msPerSlot, slots);
+    if (slots >= msPerSlot.size()) {
+      assertThat(shares).allMatch(share -> share.slots() > 0);
+      least = Math.max(least, msPerSlot.stream().max(Double::compare).orElseThrow());
+    }
+    assertThat(longest).isLessThanOrEqualTo(1.021 * least);
   }
 
   // The shortest longest time at which everyone's whole slots are enough, by bisection.
@@ -65,6 +70,7 @@ class ShareTest {
   @Test
   void slowerWorkersGetLessAndSparesNothing() {
     assertThat(counts(List.of(1.0, 3.0), 8)).containsExactly(6, 2);
+    assertThat(counts(List.of(1.0, 100.0), 8)).containsExactly(7, 1); // it may be fast again
     assertThat(counts(List.of(1.0, 1.0, 1.0), 2)).containsExactlyInAnyOrder(1, 1, 0);
   }
 
@@ -80,17 +86,17 @@ class ShareTest {
     List<Share> even = Share.balanced(workers, 8, Speeds.UNKNOWN);
     Speeds alike = after(Speeds.UNKNOWN, even, 5, 100, 110);
     assertThat(alike.areSettled()).isTrue();
-    assertThat(alike.callFor(Share.balanced(workers, 8, alike), even)).isFalse();
+    assertThat(alike.callFor(Share.leastMs(workers, 8, alike), even)).isFalse();
 
     Speeds apart = after(Speeds.UNKNOWN, even, 4, 100, 300);
     assertThat(apart.areSettled()).isFalse();
     List<Share> better = Share.balanced(workers, 8, apart);
     assertThat(better).extracting(Share::slots).containsExactly(6, 2);
-    assertThat(apart.callFor(better, even)).isTrue();
+    assertThat(apart.callFor(Share.leastMs(workers, 8, apart), even)).isTrue();
     assertThat(apart.sharedOut().areSettled()).isFalse();
 
     Speeds small = after(Speeds.UNKNOWN, even, 5, 4, 12); // a gain of 6 ms
-    assertThat(small.callFor(Share.balanced(workers, 8, small), even)).isFalse();
+    assertThat(small.callFor(Share.leastMs(workers, 8, small), even)).isFalse();
   }
 
   private static Speeds after(

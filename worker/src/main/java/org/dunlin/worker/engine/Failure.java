@@ -48,7 +48,7 @@ public final class Failure {
   private static String sentence(String part, Throwable failure) {
     String message = String.valueOf(failure.getMessage());
     if (message.contains("Java heap space")) {
-      return "the Java heap of %s is too small for %s; raise heap-mib.worker (without workers: -Xmx in DUNLIN_JAVA_OPTS), or lower batch.size or data.group-size"
+      return "the Java heap of %s is too small for %s; raise heap-mib.worker (without workers, and where one was started by hand: -Xmx in DUNLIN_JAVA_OPTS), or lower batch.size or data.group-size"
           .formatted(gib(Runtime.getRuntime().maxMemory()), part);
     }
     Matcher asked = ASKED.matcher(message);

@@ -165,9 +165,11 @@ final class PassageGather implements AutoCloseable {
       try {
         transfer.get();
       } catch (ExecutionException e) {
-        throw e.getCause() instanceof RuntimeException failure
-            ? failure
-            : new IllegalStateException(e.getCause());
+        switch (e.getCause()) {
+          case RuntimeException failure -> throw failure;
+          case Error failure -> throw failure;
+          case Throwable failure -> throw new IllegalStateException(failure);
+        }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new IllegalStateException("interrupted while gathering", e);
@@ -181,15 +183,21 @@ final class PassageGather implements AutoCloseable {
           all, dense.array(step, 0, rows, places.denseWidth()), vectorArray);
     }
 
-    /** Returns when nothing is on its way any more. */
+    /** Returns when nothing is on its way any more: the next step fills the same blocks. */
     @Override
     public void close() {
       abandoned = true;
-      try {
-        transfer.get();
-      } catch (ExecutionException e) {
-        // Whoever asked for the passages was told.
-      } catch (InterruptedException e) {
+      boolean interrupted = false;
+      while (!transfer.isDone()) {
+        try {
+          transfer.get();
+        } catch (ExecutionException e) {
+          // Whoever asked for the passages was told.
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+      if (interrupted) {
         Thread.currentThread().interrupt();
       }
     }

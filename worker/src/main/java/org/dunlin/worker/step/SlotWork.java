@@ -97,14 +97,12 @@ final class SlotWork {
   /** Copies a micro-batch's embeddings out. By several threads, of other micro-batches. */
   void embedded(int number, MicroBatch micro, List<NDArray> out) {
     copy(micro, out);
-    boolean isLast;
     synchronized (embedded) {
-      isLast = !embedded.get(number);
       embedded.set(number);
-      isLast &= embedded.cardinality() == kept.length;
-    }
-    if (isLast) {
-      whenEmbedded.run();
+      if (embedded.cardinality() == kept.length) {
+        whenEmbedded.run();
+        whenEmbedded = () -> {};
+      }
     }
   }
 

@@ -140,18 +140,19 @@ public final class StepCompute implements Device {
               "the loss" + of,
               () -> loss.run(threads, step, header, tree, slots, passages, traced, slotBounds));
       double scale = scalars.lossScale();
+      double[] busyMs = new double[1]; // with the own slots alone
       double norm =
           Failure.ofPart(
               "the sum of gradients" + of,
               () -> {
                 backward.run(threads, step, header, tree, slots, traced, slotBounds, scale);
+                busyMs[0] = (threads.busyNs() - busyNs) / 1e6;
                 return reduced.norm(threads, step);
               });
       boolean applied = Double.isFinite(norm);
       Scalars after = scalars.after(spec.compute().precision(), applied);
       long checksum = reduced.checksum(applied, norm, after);
-      double busyMs = (threads.busyNs() - busyNs) / 1e6;
-      computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
+      computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs[0]);
       return computed;
     } finally {
       span.end();

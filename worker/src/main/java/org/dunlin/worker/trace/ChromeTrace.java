@@ -70,8 +70,8 @@ final class ChromeTrace implements Trace {
         close();
       }
     } catch (IOException e) {
-      ended = true; // training goes on
       LOG.warn("{}: the trace ends here: {}", file, e.getMessage());
+      close(); // training goes on
     }
   }
 
