@@ -11,14 +11,14 @@ import picocli.CommandLine.Option;
     description = {
       "Trains with workers on other machines: waits until --workers of them have come, trains, and"
           + " writes the model here. It prints what to start on each machine. The flags are those of"
-          + " train, and so is the model, bit for bit."
+          + " train but for --probe and --trace, and so is the model, bit for bit."
     },
     footer = {
       "",
       "Example:",
       "  dunlin coordinator run.conf --workers 2",
       "  dunlin worker --join 10.0.0.5:7355      (on each of two other machines)",
-      "Model and data are needed here only. More workers than --workers wait as spares. Nothing is"
+      "Model and data are needed here only. More workers than --workers wait as spares until the run begins. Nothing is"
           + " sealed yet: use a network that you trust."
     })
 @SuppressWarnings("unused") // flags are read by their names, see RunFlags

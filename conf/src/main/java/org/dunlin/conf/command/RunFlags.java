@@ -34,7 +34,8 @@ final class RunFlags {
       paramLabel = "N",
       description =
           "Worker processes on this machine; 0: all in one process (default: ${DEFAULT-VALUE}). The"
-              + " trained model is the same, bit for bit.")
+              + " trained model is the same, bit for bit. Of a coordinator: how many workers elsewhere"
+              + " it waits for, at least 1.")
   private String workers;
 
   @Option(
