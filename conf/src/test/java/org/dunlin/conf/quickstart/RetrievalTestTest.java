@@ -12,6 +12,7 @@ import org.dunlin.data.wordnet.WordNetTask;
 import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.worker.evaluate.RetrievalMetrics;
 import org.dunlin.worker.step.Embedder;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -20,6 +21,7 @@ class RetrievalTestTest {
   @TempDir private Path cache;
 
   @Test
+  @Tag("long") // embeds 14 000 texts
   void measuresTheModelThatComesAlong() {
     QuickstartFiles files = QuickstartFiles.besideProgram(cache);
     RetrievalTest test =
