@@ -140,19 +140,19 @@ public final class StepCompute implements Device {
               "the loss" + of,
               () -> loss.run(threads, step, header, tree, slots, passages, traced, slotBounds));
       double scale = scalars.lossScale();
-      double[] busyMs = new double[1]; // with the own slots alone
-      double norm =
+      String sum = "the sum of gradients" + of;
+      double busyMs = // with the own slots alone
           Failure.ofPart(
-              "the sum of gradients" + of,
+              sum,
               () -> {
                 backward.run(threads, step, header, tree, slots, traced, slotBounds, scale);
-                busyMs[0] = (threads.busyNs() - busyNs) / 1e6;
-                return reduced.norm(threads, step);
+                return (threads.busyNs() - busyNs) / 1e6;
               });
+      double norm = Failure.ofPart(sum, () -> reduced.norm(threads, step));
       boolean applied = Double.isFinite(norm);
       Scalars after = scalars.after(spec.compute().precision(), applied);
       long checksum = reduced.checksum(applied, norm, after);
-      computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs[0]);
+      computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
       return computed;
     } finally {
       span.end();
