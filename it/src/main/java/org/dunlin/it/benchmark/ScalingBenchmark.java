@@ -11,6 +11,7 @@ import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.step.StepCompute;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The same steps by several numbers of workers with one compute thread each. */
@@ -27,23 +28,10 @@ import picocli.CommandLine.Option;
       "Example: ./dunlin benchmark scaling --workers 1,2,4 --unified"
     })
 final class ScalingBenchmark implements Callable<Integer> {
+  @Mixin private BenchStep step;
+
   @Option(names = "--workers", split = ",", description = "Numbers of workers.")
   private List<Integer> workers = List.of(1, 2, 4);
-
-  @Option(names = "--size", description = "${COMPLETION-CANDIDATES}")
-  private BenchModel size = BenchModel.SMALL;
-
-  @Option(names = "--queries", description = "Pairs of a step.")
-  private int queries = 32;
-
-  @Option(names = "--query-tokens", description = "Length of every query.")
-  private int queryTokens = 32;
-
-  @Option(names = "--passage-tokens", description = "Length of every passage.")
-  private int passageTokens = 128;
-
-  @Option(names = "--unified", description = "All three heads and their ensemble, not dense alone.")
-  private boolean unified;
 
   @Option(names = "--slots", description = "Slots of the batch, a power of two.")
   private int slots = 8;
@@ -58,11 +46,11 @@ final class ScalingBenchmark implements Callable<Integer> {
   public Integer call() {
     System.out.printf(
         "%s, %s, %d pairs of %d + %d tokens, %d slots, medians of %d steps%n",
-        size,
-        unified ? "three heads" : "dense",
-        queries,
-        queryTokens,
-        passageTokens,
+        step.size(),
+        step.heads(),
+        step.queries(),
+        step.queryTokens(),
+        step.passageTokens(),
         slots,
         rounds);
     System.out.printf(
@@ -87,7 +75,8 @@ final class ScalingBenchmark implements Callable<Integer> {
 
   private Row measure(int count) {
     RunSpec spec = spec();
-    BenchLengths lengths = BenchLengths.uniform(queries, 1, queryTokens, passageTokens).get(0);
+    BenchLengths lengths =
+        BenchLengths.uniform(step.queries(), 1, step.queryTokens(), step.passageTokens()).get(0);
     BenchBatch batch =
         BenchBatch.of(
             0, lengths.queries(), lengths.passages(), spec.batch(), spec.encoder().vocabulary());
@@ -101,11 +90,11 @@ final class ScalingBenchmark implements Callable<Integer> {
       members.devices().forEach(BenchModel::fill);
       for (int round = -1; round < rounds; round++) {
         spans.forEach(CpuSpans::clear);
-        long step = round + 1L;
+        long number = round + 1L;
         members.compute(batch.header(), batch.slots());
         members.all(
             m -> {
-              members.devices().get(m).apply(step);
+              members.devices().get(m).apply(number);
               return true;
             });
         if (round >= 0) {
@@ -136,10 +125,11 @@ final class ScalingBenchmark implements Callable<Integer> {
   }
 
   private RunSpec spec() {
-    int most = Math.max(queryTokens, passageTokens);
-    return size.run(
-        new BatchSpec(queries, 0, 1, slots, Math.max(4096, most), 1, most, most, 1),
-        unified,
-        new ComputeSpec(Precision.FP32, false));
+    int most = Math.max(step.queryTokens(), step.passageTokens());
+    return step.size()
+        .run(
+            new BatchSpec(step.queries(), 0, 1, slots, Math.max(4096, most), 1, most, most, 1),
+            step.unified(),
+            new ComputeSpec(Precision.FP32, false));
   }
 }

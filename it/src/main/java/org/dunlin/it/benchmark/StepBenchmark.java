@@ -15,6 +15,7 @@ import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.step.StepCompute;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Whole training steps: Dunlin with several numbers of slots, and PyTorch doing the same step. */
@@ -29,11 +30,10 @@ import picocli.CommandLine.Option;
       "Example: ./dunlin benchmark step --python .venv-peer/bin/python --threads 2 --unified --skewed"
     })
 final class StepBenchmark implements Callable<Integer> {
+  @Mixin private BenchStep step;
+
   @Option(names = "--python", description = "A Python that has torch and transformers.")
   private String python = "python3";
-
-  @Option(names = "--size", description = "${COMPLETION-CANDIDATES}")
-  private BenchModel size = BenchModel.SMALL;
 
   @Option(names = "--threads", description = "Compute threads on both sides.")
   private int threads = 2;
@@ -41,20 +41,8 @@ final class StepBenchmark implements Callable<Integer> {
   @Option(names = "--slots", split = ",", description = "Numbers of slots; default 8,threads.")
   private List<Integer> slots = new ArrayList<>();
 
-  @Option(names = "--queries", description = "Pairs of a step.")
-  private int queries = 32;
-
-  @Option(names = "--query-tokens", description = "Length of every query.")
-  private int queryTokens = 32;
-
-  @Option(names = "--passage-tokens", description = "Length of every passage.")
-  private int passageTokens = 128;
-
   @Option(names = "--group", description = "Passages of a query.")
   private int group = 1;
-
-  @Option(names = "--unified", description = "All three heads and their ensemble, not dense alone.")
-  private boolean unified;
 
   @Option(
       names = "--skewed",
@@ -90,8 +78,8 @@ final class StepBenchmark implements Callable<Integer> {
   public Integer call() throws IOException {
     List<BenchLengths> lengths =
         skewed
-            ? BenchLengths.skewed(rounds, queries, group)
-            : BenchLengths.uniform(queries, group, queryTokens, passageTokens);
+            ? BenchLengths.skewed(rounds, step.queries(), group)
+            : BenchLengths.uniform(step.queries(), group, step.queryTokens(), step.passageTokens());
     double[] peerMs = new double[rounds];
     List<Side> sides = new ArrayList<>();
     Path file = BenchLengths.write(lengths);
@@ -120,22 +108,22 @@ final class StepBenchmark implements Callable<Integer> {
 
   private List<String> arguments(Path lengths) {
     List<String> arguments = new ArrayList<>();
-    arguments.addAll(List.of("--size", size.name().toLowerCase(Locale.ROOT)));
+    arguments.addAll(List.of("--size", step.size().name().toLowerCase(Locale.ROOT)));
     arguments.addAll(List.of("--threads", "" + threads, "--warmup", "" + warmup));
     arguments.addAll(List.of("--group", "" + group, "--lengths", lengths.toString()));
     arguments.addAll(List.of("--precision", precision.name().toLowerCase(Locale.ROOT)));
-    if (unified) {
+    if (step.unified()) {
       arguments.add("--unified");
     }
     return arguments;
   }
 
   private Side side(int slotCount, List<BenchLengths> lengths) {
-    int most = Math.max(MOST_TOKENS, Math.max(queryTokens, passageTokens));
+    int most = Math.max(MOST_TOKENS, Math.max(step.queryTokens(), step.passageTokens()));
     int microBatchTokens = Math.max(MICRO_BATCH_TOKENS, most);
     BatchSpec batch =
-        new BatchSpec(queries, 0, group, slotCount, microBatchTokens, 1, most, most, 1);
-    RunSpec spec = size.run(batch, unified, new ComputeSpec(precision, false));
+        new BatchSpec(step.queries(), 0, group, slotCount, microBatchTokens, 1, most, most, 1);
+    RunSpec spec = step.size().run(batch, step.unified(), new ComputeSpec(precision, false));
     StepCompute device = new StepCompute(spec, threads);
     BenchModel.fill(device);
     List<BenchBatch> batches = new ArrayList<>();
@@ -150,13 +138,13 @@ final class StepBenchmark implements Callable<Integer> {
   private void print(List<Side> sides, double[] peerMs, List<BenchLengths> lengths) {
     System.out.printf(
         "%s, %d threads, %s, %d queries with %d passage%s each, %s, %s, %d alternating steps%n",
-        size,
+        step.size(),
         threads,
-        unified ? "three heads" : "dense",
-        queries,
+        step.heads(),
+        step.queries(),
         group,
         group == 1 ? "" : "s",
-        skewed ? "skewed lengths" : queryTokens + " + " + passageTokens + " tokens",
+        skewed ? "skewed lengths" : step.queryTokens() + " + " + step.passageTokens() + " tokens",
         precision,
         rounds);
     long real = lengths.stream().mapToLong(BenchLengths::tokens).sum();
