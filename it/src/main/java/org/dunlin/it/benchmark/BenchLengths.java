@@ -17,8 +17,7 @@ import java.util.stream.IntStream;
  * @param passages of each passage, query by query
  */
 record BenchLengths(int[] queries, int[] passages) {
-  // As of web passages and their questions: half of the passages are shorter than 80 tokens, one
-  // in 70 is cut at 512.
+  // Chosen, not taken from a corpus: half of the passages are shorter than 80 tokens, few are cut.
   private static final double QUERY_MEDIAN = 12;
   private static final double QUERY_DEVIATION = 0.5;
   private static final double PASSAGE_MEDIAN = 80;
@@ -36,7 +35,7 @@ record BenchLengths(int[] queries, int[] passages) {
     return List.of(new BenchLengths(queries, passages));
   }
 
-  /** Steps of a corpus in random order: their logarithms are normal. */
+  /** Drawn in random order: their logarithms are normal. */
   static List<BenchLengths> skewed(int steps, int pairs, int group) {
     Random random = new Random(42);
     List<BenchLengths> made = new ArrayList<>();

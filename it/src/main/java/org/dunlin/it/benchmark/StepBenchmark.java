@@ -46,7 +46,7 @@ final class StepBenchmark implements Callable<Integer> {
 
   @Option(
       names = "--skewed",
-      description = "Lengths of a corpus of web passages, another batch each step.")
+      description = "Lengths drawn log-normal (median 80, at most 512 tokens), new ones each step.")
   private boolean skewed;
 
   @Option(names = "--precision", description = "FP32, or BF16: the peer's is autocast.")
