@@ -30,7 +30,7 @@ final class Membership {
     try (ClusterNode node = ClusterNode.start(List.of("worker"), setup.host())) {
       join.accept(node);
       var actor = node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, end), "worker");
-      stop.thenRun(() -> actor.tell(new WorkerActor.Stop()));
+      stop.thenRun(() -> actor.tell(new WorkerActor.Leave()));
       WorkerEnd silent = new WorkerEnd(true, "it stopped without a reason; see its log");
       node.stopped(actor)
           .thenRunAsync(

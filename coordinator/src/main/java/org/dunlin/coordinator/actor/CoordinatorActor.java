@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -65,6 +66,14 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   /** A person wants the run to end after the step under way, and its model saved. */
   public record Stop() implements Command {}
+
+  /**
+   * A person wants a worker to leave, in order.
+   *
+   * @param name of the worker
+   * @param answer completed with a sentence, or with a Refusal
+   */
+  public record Drain(String name, CompletableFuture<String> answer) implements Command {}
 
   private record FromWorker(ToCoordinator message) implements Command {}
 
@@ -132,6 +141,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         .onMessage(SaveBroke.class, command -> saveBroke(command))
         .onMessage(Written.class, command -> written(command.cut()))
         .onMessage(Failed.class, command -> failed(command.cause()))
+        .onMessage(Drain.class, command -> drain(command))
         .onMessage(Stop.class, command -> on(new Event.StopAsked()))
         .onSignal(PostStop.class, signal -> stopped())
         .build();
@@ -141,6 +151,11 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     return switch (message) {
       case ToCoordinator.Join join -> joined(join);
       case ToCoordinator.Loaded m -> on(new Event.Loaded(m.worker(), m.term(), m.probe()));
+      case ToCoordinator.CaughtUp m ->
+          on(new Event.CaughtUp(m.worker(), m.term(), m.lesson(), m.steps(), m.probe()));
+      case ToCoordinator.LessonLost m ->
+          on(new Event.LessonLost(m.worker(), m.term(), m.lesson(), m.why()));
+      case ToCoordinator.Leaving m -> on(new Event.LeaveAsked(m.worker()));
       case ToCoordinator.Prepared m ->
           on(new Event.Prepared(m.worker(), m.term(), m.generation(), m.result()));
       case ToCoordinator.MemoryShort m ->
@@ -174,6 +189,23 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       getContext().watchWith(join.actor(), new Gone(join.worker(), "is gone"));
     }
     return on(new Event.Joined(join.worker()));
+  }
+
+  private Behavior<Command> drain(Drain drain) {
+    Optional<WorkerId> found =
+        workers.keySet().stream().filter(worker -> worker.name().equals(drain.name())).findFirst();
+    if (found.isEmpty()) {
+      String all = workers.keySet().stream().map(WorkerId::name).collect(Collectors.joining(", "));
+      drain
+          .answer()
+          .completeExceptionally(
+              Refusal.usage(
+                  "worker '%s' is not in the run (expected: one of %s)"
+                      .formatted(drain.name(), all)));
+      return this;
+    }
+    drain.answer().complete("worker " + found.get() + " leaves after the step under way");
+    return on(new Event.LeaveAsked(found.get()));
   }
 
   private Behavior<Command> refused(ToCoordinator.Join join, String reason) {
@@ -289,6 +321,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         tellProcesses();
       }
       case Effect.Welcome e -> welcome(e);
+      case Effect.Teach e -> teach(e);
+      case Effect.Ledger e -> ledger(e);
       case Effect.Assign e -> assign(e);
       case Effect.Commit e -> commit(e);
       case Effect.AskState e -> tell(e.worker(), new ToWorker.Export(run.term(), e.steps()));
@@ -338,6 +372,32 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     tellProcesses();
   }
 
+  private void teach(Effect.Teach teach) {
+    tell(
+        teach.learner(),
+        new ToWorker.Learn(
+            run.term(),
+            teach.lesson(),
+            teach.generation(),
+            teach.teachers().size(),
+            run.spec(),
+            pulses.endpoint(),
+            run.leaseMs()));
+    ToCoordinator.Join learner = workers.get(teach.learner());
+    for (int share = 0; share < teach.teachers().size() && learner != null; share++) {
+      tell(
+          teach.teachers().get(share),
+          new ToWorker.Teach(
+              run.term(), learner.actor(), teach.lesson(), share, teach.teachers().size()));
+    }
+    tellProcesses();
+  }
+
+  // Until the ledger's file is there.
+  private void ledger(Effect.Ledger ledger) {
+    getContext().getSelf().tell(new Happened(new Event.Ledgered(ledger.step())));
+  }
+
   private void tellProcesses() {
     List<RunEvent.Member> members = new ArrayList<>();
     members.add(
@@ -377,8 +437,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   }
 
   private void commit(Effect.Commit commit) {
-    for (Share share : state.shares()) {
-      tell(share.worker(), new ToWorker.Commit(run.term(), commit.generation(), commit.step()));
+    for (WorkerId member : commit.members()) {
+      tell(member, new ToWorker.Commit(run.term(), commit.generation(), commit.step()));
     }
     StepBatch batch = feeder.committed(commit.step());
     lastSamples = batch.header().sampleIds();

@@ -13,12 +13,24 @@ public sealed interface Effect {
   /** Send the run and its state to a worker. */
   record Welcome(WorkerId worker) implements Effect {}
 
+  /** Have a worker taught the run's state by members, each a share of it. */
+  record Teach(WorkerId learner, long lesson, Generation generation, List<WorkerId> teachers)
+      implements Effect {}
+
   /** Send the generation's shares to all its members and feed them from a step on. */
   record Assign(Generation generation, long firstStep, List<Share> shares) implements Effect {}
 
   /**
+   * Make it durable that the step counts, with its samples.
+   *
+   * @param checksum of its reduced gradient and scalars
+   */
+  record Ledger(Generation generation, long step, long checksum) implements Effect {}
+
+  /**
    * Tell all members that the step is final.
    *
+   * @param members of the generation that are left
    * @param loss mean over the global batch
    * @param gradientNorm before clipping
    * @param applied false if the step was skipped
@@ -28,6 +40,7 @@ public sealed interface Effect {
   record Commit(
       Generation generation,
       long step,
+      List<WorkerId> members,
       double loss,
       double gradientNorm,
       boolean applied,

@@ -17,6 +17,23 @@ public sealed interface Event {
    */
   record Loaded(WorkerId worker, Term term, String probe) implements Event {}
 
+  /**
+   * A learner holds the state after some steps, and follows.
+   *
+   * @param probe of its kernels
+   */
+  record CaughtUp(WorkerId worker, Term term, long lesson, long steps, String probe)
+      implements Event {}
+
+  /** What a learner has is of no use: its lesson broke. */
+  record LessonLost(WorkerId worker, Term term, long lesson, String why) implements Event {}
+
+  /** A worker shall go, in order: it asked for that itself, or a person did. */
+  record LeaveAsked(WorkerId worker) implements Event {}
+
+  /** A step is durable in the ledger. */
+  record Ledgered(long step) implements Event {}
+
   /** A member holds a step's reduced gradient. */
   record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)
       implements Event {}

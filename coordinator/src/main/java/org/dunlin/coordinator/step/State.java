@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -21,10 +22,14 @@ import org.dunlin.protocol.message.StepResult;
  * @param joined workers that are there
  * @param loaded those of them that hold the state
  * @param spares workers that wait to be needed, in the order in which they came
+ * @param lessons of those that joined a run under way, until they have been prepared for a step
+ * @param lessonsBegun ever
+ * @param leaving workers that go once their slots have other owners
  * @param probe of the run's kernels: the first loaded worker's
  * @param shares of the generation's members
  * @param prepared results of the lowest uncommitted step, by member
  * @param awaited a record that is being made durable, before which nothing is computed
+ * @param committing whether the step is being made durable in the ledger: it will be committed
  * @param source who was asked for the parameters, while they are being saved
  * @param stopAsked whether a person wants the run to end
  * @param notFinite how the last committed steps went wrong
@@ -38,10 +43,14 @@ public record State(
     SortedSet<WorkerId> joined,
     SortedSet<WorkerId> loaded,
     List<WorkerId> spares,
+    SortedMap<WorkerId, Lesson> lessons,
+    long lessonsBegun,
+    SortedSet<WorkerId> leaving,
     Optional<String> probe,
     List<Share> shares,
     Map<WorkerId, StepResult> prepared,
     Optional<CutRecord> awaited,
+    boolean committing,
     Optional<WorkerId> source,
     boolean stopAsked,
     NotFinite notFinite,
@@ -69,10 +78,14 @@ public record State(
         new TreeSet<>(),
         new TreeSet<>(),
         List.of(),
+        new TreeMap<>(),
+        0,
+        new TreeSet<>(),
         Optional.empty(),
         List.of(),
         Map.of(),
         Optional.empty(),
+        false,
         Optional.empty(),
         false,
         NotFinite.NONE,
@@ -88,10 +101,14 @@ public record State(
     private SortedSet<WorkerId> nextJoined = joined;
     private SortedSet<WorkerId> nextLoaded = loaded;
     private List<WorkerId> nextSpares = spares;
+    private SortedMap<WorkerId, Lesson> nextLessons = lessons;
+    private long nextLessonsBegun = lessonsBegun;
+    private SortedSet<WorkerId> nextLeaving = leaving;
     private Optional<String> nextProbe = probe;
     private List<Share> nextShares = shares;
     private Map<WorkerId, StepResult> nextPrepared = prepared;
     private Optional<CutRecord> nextAwaited = awaited;
+    private boolean nextCommitting = committing;
     private Optional<WorkerId> nextSource = source;
     private boolean nextStopAsked = stopAsked;
     private NotFinite nextNotFinite = notFinite;
@@ -109,10 +126,14 @@ public record State(
         next.nextJoined,
         next.nextLoaded,
         next.nextSpares,
+        next.nextLessons,
+        next.nextLessonsBegun,
+        next.nextLeaving,
         next.nextProbe,
         next.nextShares,
         next.nextPrepared,
         next.nextAwaited,
+        next.nextCommitting,
         next.nextSource,
         next.nextStopAsked,
         next.nextNotFinite,
@@ -154,15 +175,21 @@ public record State(
         next -> {
           next.nextJoined = minus(joined, worker);
           next.nextLoaded = minus(loaded, worker);
+          next.nextLessons = minus(lessons, worker);
+          next.nextLeaving = minus(leaving, worker);
           next.nextProbe = next.nextLoaded.isEmpty() ? Optional.empty() : probe;
           next.nextRetries = 0;
         });
   }
 
+  /** Its members hold the state, or will when its first step begins. */
   State withGeneration(Generation begun, List<Share> owners) {
     return with(
         next -> {
           next.nextPhase = Phase.STEPPING;
+          for (Share share : owners) {
+            next.nextLoaded = plus(next.nextLoaded, share.worker());
+          }
           next.nextGeneration = begun;
           next.nextShares = owners;
           next.nextPrepared = Map.of();
@@ -174,7 +201,52 @@ public record State(
   State withPrepared(WorkerId worker, StepResult result) {
     Map<WorkerId, StepResult> more = new TreeMap<>(prepared);
     more.put(worker, result);
-    return with(next -> next.nextPrepared = more);
+    return with(
+        next -> {
+          next.nextPrepared = more;
+          next.nextLessons = minus(lessons, worker); // it has shown what it has learnt
+        });
+  }
+
+  /** A worker that learns, by a lesson of the next number. */
+  State withLearner(WorkerId worker, int attempt, List<WorkerId> teachers) {
+    Lesson lesson = new Lesson(lessonsBegun + 1, attempt, teachers, Optional.empty());
+    return with(
+        next -> {
+          next.nextJoined = plus(joined, worker);
+          next.nextLoaded = minus(loaded, worker);
+          next.nextLessons = plus(lessons, worker, lesson);
+          next.nextLessonsBegun = lesson.number();
+        });
+  }
+
+  State withLesson(WorkerId worker, Lesson lesson) {
+    return with(next -> next.nextLessons = plus(lessons, worker, lesson));
+  }
+
+  State withLeaving(WorkerId worker) {
+    return with(next -> next.nextLeaving = plus(leaving, worker));
+  }
+
+  State withCommitting() {
+    return with(next -> next.nextCommitting = true);
+  }
+
+  /** Workers whose state is sure: they hold it, and have shown it in a step if they learnt it. */
+  public List<WorkerId> teachers() {
+    return loaded.stream().filter(worker -> !lessons.containsKey(worker)).toList();
+  }
+
+  /** Workers that hold the state, or follow it closely enough to take part in the next step. */
+  SortedSet<WorkerId> able() {
+    SortedSet<WorkerId> able = new TreeSet<>(loaded);
+    lessons.forEach(
+        (worker, lesson) -> {
+          if (lesson.isCaughtUp()) {
+            able.add(worker);
+          }
+        });
+    return able;
   }
 
   State withAwaited(CutRecord cut) {
@@ -187,6 +259,7 @@ public record State(
           next.nextStep = step + 1;
           next.nextSpeeds = speeds.after(shares, prepared);
           next.nextPrepared = Map.of();
+          next.nextCommitting = false;
           next.nextNotFinite = now;
           next.nextRetries = 0;
         });
@@ -220,6 +293,20 @@ public record State(
     SortedSet<WorkerId> more = new TreeSet<>(set);
     more.add(worker);
     return more;
+  }
+
+  private static SortedMap<WorkerId, Lesson> plus(
+      SortedMap<WorkerId, Lesson> map, WorkerId worker, Lesson lesson) {
+    SortedMap<WorkerId, Lesson> more = new TreeMap<>(map);
+    more.put(worker, lesson);
+    return more;
+  }
+
+  private static SortedMap<WorkerId, Lesson> minus(
+      SortedMap<WorkerId, Lesson> map, WorkerId worker) {
+    SortedMap<WorkerId, Lesson> fewer = new TreeMap<>(map);
+    fewer.remove(worker);
+    return fewer;
   }
 
   private static SortedSet<WorkerId> minus(SortedSet<WorkerId> set, WorkerId worker) {

@@ -104,6 +104,14 @@ final class Conversation {
       case "offered" -> new Event.Offered(worker(w[1]), Simulation.TERM, Long.parseLong(w[2]));
       case "saved" -> new Event.Saved(Long.parseLong(w[1]));
       case "save-failed" -> new Event.SaveFailed(worker(w[1]), "the stream broke");
+      case "caught-up" ->
+          new Event.CaughtUp(
+              worker(w[1]), Simulation.TERM, Long.parseLong(w[2]), Long.parseLong(w[3]), "probe");
+      case "lesson-lost" ->
+          new Event.LessonLost(
+              worker(w[1]), Simulation.TERM, Long.parseLong(w[2]), "a teacher is gone");
+      case "leave" -> new Event.LeaveAsked(worker(w[1]));
+      case "ledgered" -> new Event.Ledgered(Long.parseLong(w[1]));
       case "lost" -> new Event.Lost(worker(w[1]), "is gone");
       case "stop" -> new Event.StopAsked();
       default -> throw new IllegalArgumentException("the coordinator never hears " + w[0]);
@@ -114,7 +122,20 @@ final class Conversation {
     return switch (w[0]) {
       case "welcomed" -> new MemberEvent.Welcomed(Simulation.TERM);
       case "parked" -> new MemberEvent.Parked(Simulation.TERM, "the run has its workers");
-      case "stop" -> new MemberEvent.StopAsked();
+      case "leave" -> new MemberEvent.LeaveAsked();
+      case "learn" ->
+          new MemberEvent.LearnAsked(
+              Simulation.TERM, Long.parseLong(w[1]), generation(w[2]), Integer.parseInt(w[3]));
+      case "teach" ->
+          new MemberEvent.TeachAsked(
+              Simulation.TERM,
+              Long.parseLong(w[1]),
+              Integer.parseInt(w[2]),
+              Integer.parseInt(w[3]));
+      case "followed" ->
+          new MemberEvent.Followed(
+              Long.parseLong(w[1]), Long.parseLong(w[2]), w.length > 3, "probe");
+      case "lesson-broke" -> new MemberEvent.LessonBroke(Long.parseLong(w[1]), "a teacher is gone");
       case "refused" -> new MemberEvent.Dismissed(Simulation.TERM, "it computes other bits", true);
       case "state-loaded" -> new MemberEvent.StateLoaded("probe");
       case "assigned" ->
@@ -179,6 +200,14 @@ final class Conversation {
               + e.shares().stream()
                   .map(s -> " %s[%d+%d]".formatted(s.worker().name(), s.firstSlot(), s.slots()))
                   .collect(Collectors.joining());
+      case Effect.Teach e ->
+          "teach %s by %s: lesson %d after g%s"
+              .formatted(
+                  e.learner().name(),
+                  e.teachers().stream().map(WorkerId::name).toList(),
+                  e.lesson(),
+                  e.generation());
+      case Effect.Ledger e -> "ledger g%s step %d".formatted(e.generation(), e.step());
       case Effect.Commit e -> "commit g%s step %d".formatted(e.generation(), e.step());
       case Effect.Write e ->
           "write: from step %d, length %d or more, %d tokens at most"
@@ -204,6 +233,13 @@ final class Conversation {
       case MemberEffect.TellLeaving e -> "tell leaving";
       case MemberEffect.Load e -> "load";
       case MemberEffect.TellLoaded e -> "tell loaded";
+      case MemberEffect.Study e -> "study lesson %d of %d".formatted(e.lesson(), e.teachers());
+      case MemberEffect.EndStudy e -> "end the lesson";
+      case MemberEffect.Teach e ->
+          "teach lesson %d, share %d of %d".formatted(e.lesson(), e.share(), e.shares());
+      case MemberEffect.TellCaughtUp e ->
+          "tell caught up by lesson %d, step %d".formatted(e.lesson(), e.steps());
+      case MemberEffect.TellLessonLost e -> "tell lesson %d lost".formatted(e.lesson());
       case MemberEffect.BreakOff e -> "break off before g" + e.next();
       case MemberEffect.Meet e -> "meet g" + e.generation();
       case MemberEffect.Compute e ->

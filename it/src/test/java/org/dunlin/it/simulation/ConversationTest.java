@@ -22,6 +22,8 @@ class ConversationTest {
         "memory-short-twice",
         "save-source-lost",
         "spare",
+        "joins-under-way",
+        "leaves-in-order",
         "other-kernels",
         "all-other-kernels"
       })

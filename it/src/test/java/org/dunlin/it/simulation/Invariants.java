@@ -43,6 +43,7 @@ final class Invariants {
   private final TreeMap<Generation, Together> generations = new TreeMap<>();
   private final TreeMap<Long, Long> committed = new TreeMap<>();
   private final Map<Long, Long> contents = new HashMap<>();
+  private final Map<Long, Generation> ledger = new HashMap<>();
   private Generation newest = new Generation(0);
 
   Invariants(Simulation simulation, int slots) {
@@ -169,7 +170,13 @@ final class Invariants {
     generations.get(effect.generation()).prepared.put(worker, effect.result());
   }
 
+  /** The ledger has it: from then on the step counts. */
+  void ledgered(long step, Generation generation) {
+    check(ledger.putIfAbsent(step, generation) == null, "step " + step + " is in the ledger twice");
+  }
+
   void committed(long step, Generation generation) {
+    check(generation.equals(ledger.get(step)), "step " + step + " committed before it was durable");
     check(step == committed.size(), "step " + step + " committed after " + committed.size());
     check(generation.equals(newest), "step " + step + " committed in an older generation");
     Together together = generations.get(generation);

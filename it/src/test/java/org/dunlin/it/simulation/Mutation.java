@@ -4,9 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.SortedSet;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
@@ -83,7 +81,7 @@ enum Mutation implements Minds {
       Map<WorkerId, StepResult> kept = new TreeMap<>(state.prepared());
       kept.keySet().retainAll(decision.next().loaded());
       return new StepProtocol.Decision(
-          with(decision.next(), decision.next().loaded(), kept), decision.effects());
+          Changed.of(decision.next(), "prepared", kept), decision.effects());
     }
   },
 
@@ -109,14 +107,7 @@ enum Mutation implements Minds {
           real.next(state, event),
           effect ->
               effect instanceof Effect.Commit c && c.step() > 0
-                  ? new Effect.Commit(
-                      c.generation(),
-                      c.step() - 1,
-                      c.loss(),
-                      c.gradientNorm(),
-                      c.applied(),
-                      c.scalars(),
-                      c.notFinite())
+                  ? Changed.of(c, "step", c.step() - 1)
                   : effect);
     }
   },
@@ -144,24 +135,8 @@ enum Mutation implements Minds {
         return decision;
       }
       CutRecord late = new CutRecord(write.cut().fromStep() + 1, write.cut().limit());
-      State next = decision.next();
       return new StepProtocol.Decision(
-          new State(
-              next.phase(),
-              next.generation(),
-              next.step(),
-              next.joined(),
-              next.loaded(),
-              next.spares(),
-              next.probe(),
-              next.shares(),
-              next.prepared(),
-              Optional.of(late),
-              next.source(),
-              next.stopAsked(),
-              next.notFinite(),
-              next.retries(),
-              next.speeds()),
+          Changed.of(decision.next(), "awaited", Optional.of(late)),
           List.of(new Effect.Write(late)));
     }
   },
@@ -302,18 +277,7 @@ enum Mutation implements Minds {
       MemberProtocol.Decision decision = real.next(state, event);
       MemberState next = decision.next();
       return next.phase() == MemberState.Phase.MEETING && event instanceof MemberEvent.Assigned
-          ? new MemberProtocol.Decision(
-              new MemberState(
-                  next.phase(),
-                  next.term(),
-                  next.generation(),
-                  next.firstSlot(),
-                  next.slots(),
-                  next.step(),
-                  state.fed(),
-                  next.next(),
-                  next.stateAsked()),
-              decision.effects())
+          ? new MemberProtocol.Decision(Changed.of(next, "fed", state.fed()), decision.effects())
           : decision;
     }
   },
@@ -334,7 +298,7 @@ enum Mutation implements Minds {
         MemberProtocol real, MemberState state, MemberEvent event) {
       return real.next(
           event instanceof MemberEvent.Assigned && state.next().isEmpty()
-              ? of(state, new Generation(0))
+              ? Changed.of(state, "generation", new Generation(0))
               : state,
           event);
     }
@@ -404,39 +368,6 @@ enum Mutation implements Minds {
     List<Share> all = new ArrayList<>(shares);
     all.set(0, new Share(first.worker(), first.firstSlot(), first.slots() - 1));
     return List.copyOf(all);
-  }
-
-  private static State with(
-      State s, SortedSet<WorkerId> loaded, Map<WorkerId, StepResult> prepared) {
-    return new State(
-        s.phase(),
-        s.generation(),
-        s.step(),
-        s.joined(),
-        new TreeSet<>(loaded),
-        s.spares(),
-        s.probe(),
-        s.shares(),
-        prepared,
-        s.awaited(),
-        s.source(),
-        s.stopAsked(),
-        s.notFinite(),
-        s.retries(),
-        s.speeds());
-  }
-
-  private static MemberState of(MemberState s, Generation generation) {
-    return new MemberState(
-        s.phase(),
-        s.term(),
-        generation,
-        s.firstSlot(),
-        s.slots(),
-        s.step(),
-        s.fed(),
-        s.next(),
-        s.stateAsked());
   }
 
   private static StepProtocol.Decision rewritten(

@@ -1,5 +1,10 @@
 package org.dunlin.it.simulation;
 
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
@@ -22,8 +27,17 @@ final class SimulatedWorker {
   private long parameters = Invariants.INITIAL_PARAMETERS;
   private long applied;
   private long prepared;
+  private final List<SimulatedLesson> given = new ArrayList<>();
+  private final Map<Long, WorkerId> learners = new HashMap<>();
+  private final Map<Integer, Share> shares = new TreeMap<>();
+  private long studied;
+  private int teachers;
   private boolean alive = true;
+  private final List<Runnable> asleep = new ArrayList<>();
   private long wakesAt;
+
+  /** What a learner has of a share, which here is the whole state. */
+  private record Share(long parameters, long steps, boolean proven) {}
 
   SimulatedWorker(WorkerId id, Simulation simulation, Minds minds) {
     this.id = id;
@@ -49,11 +63,77 @@ final class SimulatedWorker {
 
   void kill() {
     alive = false;
+    given.forEach(SimulatedLesson::breakOff);
+  }
+
+  /** A stream to a learner breaks, though all live. */
+  boolean breakLesson() {
+    if (given.isEmpty()) {
+      return false;
+    }
+    given.get(given.size() - 1).breakOff();
+    return true;
+  }
+
+  /** The coordinator says whom to teach. */
+  void teach(MemberEvent.TeachAsked asked, WorkerId learner) {
+    learners.put(asked.lesson(), learner);
+    on(asked);
+  }
+
+  void taught(long lesson, int share, long value, long steps) {
+    whenAwake(() -> take(lesson, share, new Share(value, steps, false)));
+  }
+
+  void taughtStep(long lesson, int share, long gradient) {
+    whenAwake(
+        () -> {
+          Share before = shares.get(share);
+          if (lesson == studied && before != null) {
+            long next = Invariants.hash(before.parameters(), gradient);
+            take(lesson, share, new Share(next, before.steps() + 1, true));
+          }
+        });
+  }
+
+  void lessonBroke(long lesson) {
+    on(new MemberEvent.LessonBroke(lesson, "a teacher is gone"));
+  }
+
+  private void take(long lesson, int number, Share share) {
+    if (lesson != studied) {
+      return;
+    }
+    shares.put(number, share);
+    boolean whole =
+        shares.size() == teachers
+            && shares.values().stream()
+                .allMatch(each -> each.proven() && each.steps() == share.steps());
+    if (whole) {
+      for (Share each : shares.values()) {
+        Invariants.check(
+            each.parameters() == simulation.invariants().parametersAfter(each.steps()),
+            id + " learnt other parameters than those after " + each.steps() + " steps");
+      }
+      parameters = share.parameters();
+      applied = share.steps();
+    }
+    on(new MemberEvent.Followed(lesson, share.steps(), whole, "probe"));
   }
 
   /** Until then everything that reaches it waits. */
   void hangUntil(long tick) {
     wakesAt = Math.max(wakesAt, tick);
+    simulation.at(wakesAt, this::wake);
+  }
+
+  // What reached it meanwhile it hears in that order.
+  private void wake() {
+    if (simulation.now() >= wakesAt) {
+      List<Runnable> waited = List.copyOf(asleep);
+      asleep.clear();
+      waited.forEach(this::whenAwake);
+    }
   }
 
   void on(MemberEvent event) {
@@ -69,8 +149,8 @@ final class SimulatedWorker {
     if (!alive) {
       return;
     }
-    if (simulation.now() < wakesAt) {
-      simulation.at(wakesAt, () -> whenAwake(action));
+    if (simulation.now() < wakesAt || !asleep.isEmpty()) {
+      asleep.add(action);
       return;
     }
     action.run();
@@ -79,10 +159,25 @@ final class SimulatedWorker {
   private void carryOut(MemberEffect effect) {
     switch (effect) {
       case MemberEffect.StandBy e -> {}
-      case MemberEffect.TellLeaving e -> {}
+      case MemberEffect.TellLeaving e -> simulation.tellCoordinator(id, new Event.LeaveAsked(id));
       case MemberEffect.Load e -> simulation.later(() -> on(new MemberEvent.StateLoaded("probe")));
       case MemberEffect.TellLoaded e ->
           simulation.tellCoordinator(id, new Event.Loaded(id, e.term(), e.probe()));
+      case MemberEffect.Study e -> {
+        shares.clear();
+        studied = e.lesson();
+        teachers = e.teachers();
+      }
+      case MemberEffect.EndStudy e -> studied = 0;
+      case MemberEffect.Teach e ->
+          given.add(
+              new SimulatedLesson(
+                  simulation, this, learners.get(e.lesson()), e.lesson(), e.share()));
+      case MemberEffect.TellCaughtUp e ->
+          simulation.tellCoordinator(
+              id, new Event.CaughtUp(id, e.term(), e.lesson(), e.steps(), e.probe()));
+      case MemberEffect.TellLessonLost e ->
+          simulation.tellCoordinator(id, new Event.LessonLost(id, e.term(), e.lesson(), e.why()));
       case MemberEffect.BreakOff e -> simulation.invariants().brokenOff(id, e.next());
       case MemberEffect.Meet e -> meet(e.generation());
       case MemberEffect.Compute e -> compute(e);
@@ -106,7 +201,11 @@ final class SimulatedWorker {
         simulation.offered(id, e.term(), e.steps(), parameters);
       }
       case MemberEffect.TellBroken e -> throw new AssertionError(id + ": " + e.sentence());
-      case MemberEffect.Stop e -> {}
+      case MemberEffect.Stop e -> {
+        kill();
+        simulation.invariants().killed(id);
+        simulation.send(() -> simulation.coordinator(new Event.Lost(id, "ended its connection")));
+      }
       case MemberEffect.Discard e -> simulation.countDiscard();
     }
   }
@@ -159,6 +258,7 @@ final class SimulatedWorker {
     simulation.invariants().applying(id, step, applied, prepared);
     parameters = Invariants.hash(parameters, prepared);
     applied++;
+    given.forEach(lesson -> lesson.applied(prepared));
     on(new MemberEvent.Applied(step));
   }
 }

@@ -71,7 +71,7 @@ final class Simulation {
   private static final long STEPS_OF_A_SPEED = 6;
 
   /** Generations that records of short memory and breaks from before the storm's end may cost. */
-  private static final int MORE_GENERATIONS = 12;
+  private static final int MORE_GENERATIONS = 24;
 
   private final SplittableRandom random;
   private final Storm storm;
@@ -192,7 +192,12 @@ final class Simulation {
 
   /** Lets something of one's own happen later, exactly once. */
   void later(Runnable action) {
-    at(now + 1 + random.nextInt(storm.plan().maxDelay()), action);
+    at(now + delay(), action);
+  }
+
+  /** Ticks of something that takes its time. */
+  long delay() {
+    return 1L + random.nextInt(storm.plan().maxDelay());
   }
 
   void at(long tick, Runnable action) {
@@ -210,6 +215,34 @@ final class Simulation {
     if (!mayVanish(worker)) {
       send(() -> workers.get(worker).on(event));
     }
+  }
+
+  private void teach(Effect.Teach teach) {
+    WorkerId learner = teach.learner();
+    int shares = teach.teachers().size();
+    tell(learner, new MemberEvent.LearnAsked(TERM, teach.lesson(), teach.generation(), shares));
+    for (int share = 0; share < shares; share++) {
+      WorkerId teacher = teach.teachers().get(share);
+      MemberEvent.TeachAsked asked =
+          new MemberEvent.TeachAsked(TERM, teach.lesson(), share, shares);
+      if (!mayVanish(teacher)) {
+        send(() -> workers.get(teacher).teach(asked, learner));
+      }
+    }
+  }
+
+  /** Another worker comes, or one that died comes again. */
+  void join() {
+    WorkerId id = new WorkerId("w" + workers.size(), 1);
+    workers.put(id, new SimulatedWorker(id, this, minds));
+    send(() -> coordinator(new Event.Joined(id)));
+  }
+
+  /** Workers from which the state can be had. */
+  List<WorkerId> sure() {
+    return state.phase() == State.Phase.ASSEMBLING
+        ? List.copyOf(workers.keySet())
+        : state.teachers().stream().filter(id -> !state.leaving().contains(id)).toList();
   }
 
   private boolean mayVanish(WorkerId worker) {
@@ -231,11 +264,18 @@ final class Simulation {
   private void carryOut(Effect effect) {
     switch (effect) {
       case Effect.Welcome e -> tell(e.worker(), new MemberEvent.Welcomed(TERM));
+      case Effect.Teach e -> teach(e);
+      case Effect.Ledger e ->
+          later(
+              () -> {
+                invariants.ledgered(e.step(), e.generation());
+                coordinator(new Event.Ledgered(e.step()));
+              });
       case Effect.Assign e -> assign(e);
       case Effect.Commit e -> {
         invariants.committed(e.step(), e.generation());
-        for (Share share : feeds.get(e.generation()).shares()) {
-          tell(share.worker(), new MemberEvent.Committed(TERM, e.generation(), e.step()));
+        for (WorkerId member : e.members()) {
+          tell(member, new MemberEvent.Committed(TERM, e.generation(), e.step()));
         }
       }
       case Effect.AskState e -> tell(e.worker(), new MemberEvent.StateAsked(TERM, e.steps()));

@@ -7,6 +7,7 @@ import java.util.TreeSet;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.State;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.worker.member.MemberEvent;
 
 /** What befalls a run, drawn after each delivery, and which failures that excuses. */
 final class Storm {
@@ -18,6 +19,9 @@ final class Storm {
    * @param kills workers that die
    * @param cuts times that connections between living members break
    * @param hangs workers that stand still; most of them longer than their lease
+   * @param joins workers that come while the run is under way
+   * @param leaves workers that are asked to go
+   * @param lessonBreaks streams to learners that break although both ends live
    * @param saveBreaks streams of parameters that break although their sender lives
    * @param lossProbability of a message from or to a worker that the coordinator goes on without
    * @param stops whether a person asks for the end
@@ -31,18 +35,24 @@ final class Storm {
       int kills,
       int cuts,
       int hangs,
+      int joins,
+      int leaves,
+      int lessonBreaks,
       int saveBreaks,
       double lossProbability,
       boolean stops,
       boolean early,
       boolean all,
       long liarAtStep) {
-    static final Plan CALM = new Plan(1, 0, 0, 0, 0, 0, 0, false, false, false, -1);
+    static final Plan CALM = new Plan(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, -1);
 
     static Plan draw(SplittableRandom draw, int steps) {
       return new Plan(
           1 + draw.nextInt(50),
           draw.nextDouble() * draw.nextInt(2),
+          draw.nextInt(4),
+          draw.nextInt(3),
+          draw.nextInt(3),
           draw.nextInt(4),
           draw.nextInt(3),
           draw.nextInt(3),
@@ -58,12 +68,17 @@ final class Storm {
   private final Plan plan;
   private final Simulation simulation;
   private final Set<WorkerId> doomed = new TreeSet<>();
+  private final Set<WorkerId> leaving = new TreeSet<>();
   private int kills;
   private int cuts;
   private int hangs;
+  private int joins;
+  private int leaves;
+  private int lessonBreaks;
   private int saveBreaks;
   private boolean stopAsked;
   private boolean diedEarly;
+  private boolean nobodyLeft;
   private boolean lied;
   private long lastAt;
 
@@ -73,6 +88,9 @@ final class Storm {
     this.kills = plan.kills();
     this.cuts = plan.cuts();
     this.hangs = plan.hangs();
+    this.joins = plan.joins();
+    this.leaves = plan.leaves();
+    this.lessonBreaks = plan.lessonBreaks();
     this.saveBreaks = plan.saveBreaks();
   }
 
@@ -85,8 +103,9 @@ final class Storm {
     return lastAt;
   }
 
+  /** A person's wish, or all workers' that are left. */
   boolean hasAskedToStop() {
-    return stopAsked;
+    return stopAsked || (plan.all() && !leaving.isEmpty());
   }
 
   /** After each delivery. */
@@ -110,6 +129,18 @@ final class Storm {
       happened();
       simulation.invariants().partAll();
     }
+    if (joins > 0 && draws(60)) {
+      joins--;
+      happened();
+      simulation.join();
+    }
+    if (leaves > 0 && phase == State.Phase.STEPPING && draws(60)) {
+      leaves--;
+      leave();
+    }
+    if (lessonBreaks > 0 && draws(40)) {
+      breakLesson();
+    }
     if (plan.stops() && !stopAsked && draws(100)) {
       stopAsked = true;
       happened();
@@ -125,10 +156,37 @@ final class Storm {
     lastAt = simulation.now();
   }
 
+  // The state lives as long as one of those does that are sure to have it.
   private List<WorkerId> mayDie() {
-    List<WorkerId> healthy =
-        simulation.workers().keySet().stream().filter(id -> !doomed.contains(id)).toList();
-    return healthy.size() == 1 && !plan.all() ? List.of() : healthy;
+    return simulation.workers().keySet().stream()
+        .filter(id -> !doomed.contains(id))
+        .filter(id -> plan.all() || someoneElseIsSure(id))
+        .toList();
+  }
+
+  private boolean someoneElseIsSure(WorkerId but) {
+    return simulation.sure().stream()
+        .anyMatch(id -> !id.equals(but) && !doomed.contains(id) && !leaving.contains(id));
+  }
+
+  private void leave() {
+    List<WorkerId> candidates = mayDie().stream().filter(this::someoneElseIsSure).toList();
+    if (!candidates.isEmpty()) {
+      WorkerId leaver = candidates.get(simulation.random().nextInt(candidates.size()));
+      leaving.add(leaver);
+      happened();
+      simulation.workers().get(leaver).on(new MemberEvent.LeaveAsked());
+    }
+  }
+
+  private void breakLesson() {
+    for (SimulatedWorker worker : simulation.workers().values()) {
+      if (worker.breakLesson()) {
+        lessonBreaks--;
+        happened();
+        return;
+      }
+    }
   }
 
   private void kill(State.Phase phase) {
@@ -165,6 +223,7 @@ final class Storm {
 
   private void doom(WorkerId worker, State.Phase phase) {
     happened();
+    nobodyLeft |= !someoneElseIsSure(worker);
     doomed.add(worker);
     diedEarly |= phase == State.Phase.ASSEMBLING;
   }
@@ -196,11 +255,10 @@ final class Storm {
 
   /** Throws where nothing that happened excuses a failed run. */
   void requireAllowed(String sentence) {
-    boolean nobodyLeft = doomed.size() == simulation.workers().size();
     boolean excused =
-        sentence.startsWith("worker w")
-            ? diedEarly || nobodyLeft
-            : lied && sentence.contains("computes wrongly");
+        nobodyLeft
+            || (diedEarly && sentence.startsWith("worker w"))
+            || (lied && sentence.contains("computes wrongly"));
     Invariants.check(excused, "the run failed: " + sentence);
   }
 }

@@ -31,6 +31,22 @@ public sealed interface ToCoordinator extends OnWire {
    */
   record Loaded(WorkerId worker, Term term, String probe) implements ToCoordinator {}
 
+  /**
+   * A learner holds the whole state, digest by digest its teachers', and follows their updates.
+   *
+   * @param lesson that taught it
+   * @param steps updates that its state has seen so far
+   * @param probe as in {@link Loaded}
+   */
+  record CaughtUp(WorkerId worker, Term term, long lesson, long steps, String probe)
+      implements ToCoordinator {}
+
+  /** A lesson broke off before this learner had taken part in a step; its state is of no use. */
+  record LessonLost(WorkerId worker, Term term, long lesson, String why) implements ToCoordinator {}
+
+  /** This worker has been asked to leave, and does once its slots have other owners. */
+  record Leaving(WorkerId worker) implements ToCoordinator {}
+
   /** This worker holds the step's reduced gradient and could apply it. */
   record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)
       implements ToCoordinator {}

@@ -1,6 +1,7 @@
 package org.dunlin.protocol.message;
 
 import java.util.List;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.stream.SourceRef;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.OnWire;
@@ -8,7 +9,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.run.RunSpec;
 
-/** What the coordinator tells a worker. */
+/** What the coordinator tells a worker, and members a learner. */
 public sealed interface ToWorker extends OnWire {
 
   /**
@@ -19,6 +20,38 @@ public sealed interface ToWorker extends OnWire {
    * @param leaseMs after a silence of so long, or at that connection's end, it counts as dead
    */
   record Welcome(Term term, RunSpec spec, SourceRef<StateChunk> state, Endpoint pulse, int leaseMs)
+      implements ToWorker {}
+
+  /**
+   * The run is under way: learn its state from members, who are told to {@link Teach} it.
+   *
+   * @param lesson its number, rising; an older one is over
+   * @param generation the newest one, which this worker has no part in
+   * @param teachers how many; each teaches one share of the state
+   * @param pulse as in {@link Welcome}
+   * @param leaseMs as in {@link Welcome}
+   */
+  record Learn(
+      Term term,
+      long lesson,
+      Generation generation,
+      int teachers,
+      RunSpec spec,
+      Endpoint pulse,
+      int leaseMs)
+      implements ToWorker {}
+
+  /**
+   * Teach a learner a share of the state.
+   *
+   * @param learner where it listens for the {@link Lesson}
+   * @param share from 0 to {@code shares - 1}
+   */
+  record Teach(Term term, ActorRef<ToWorker> learner, long lesson, int share, int shares)
+      implements ToWorker {}
+
+  /** From a member to a learner: a share of the state, and then what each step makes of it. */
+  record Lesson(Term term, long lesson, int share, SourceRef<LessonItem> items)
       implements ToWorker {}
 
   /**

@@ -4,7 +4,6 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.UnsafeByteOperations;
 import java.util.Arrays;
-import java.util.stream.DoubleStream;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.stream.SourceRef;
 import org.dunlin.protocol.Generation;
@@ -15,12 +14,15 @@ import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.message.LessonItem;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
-import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToCoordinator.Broken;
+import org.dunlin.protocol.message.ToCoordinator.CaughtUp;
 import org.dunlin.protocol.message.ToCoordinator.Join;
+import org.dunlin.protocol.message.ToCoordinator.Leaving;
+import org.dunlin.protocol.message.ToCoordinator.LessonLost;
 import org.dunlin.protocol.message.ToCoordinator.Loaded;
 import org.dunlin.protocol.message.ToCoordinator.MemoryShort;
 import org.dunlin.protocol.message.ToCoordinator.Offered;
@@ -30,10 +32,12 @@ import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.message.ToWorker.Assign;
 import org.dunlin.protocol.message.ToWorker.Commit;
 import org.dunlin.protocol.message.ToWorker.Export;
+import org.dunlin.protocol.message.ToWorker.Learn;
 import org.dunlin.protocol.message.ToWorker.Leave;
+import org.dunlin.protocol.message.ToWorker.Lesson;
 import org.dunlin.protocol.message.ToWorker.Park;
+import org.dunlin.protocol.message.ToWorker.Teach;
 import org.dunlin.protocol.message.ToWorker.Welcome;
-import org.dunlin.protocol.run.Scalars;
 
 /** Every message to Protobuf and back; references go through {@link References}. */
 final class MessageCodec {
@@ -66,6 +70,9 @@ final class MessageCodec {
             case Parted p -> "parted";
             case Offered o -> "offered";
             case Broken b -> "broken";
+            case CaughtUp c -> "caught-up";
+            case LessonLost l -> "lesson-lost";
+            case Leaving l -> "leaving";
           };
       case ToWorker m ->
           switch (m) {
@@ -75,7 +82,11 @@ final class MessageCodec {
             case Export e -> "export";
             case Park p -> "park";
             case Leave l -> "leave";
+            case Learn l -> "learn";
+            case Teach t -> "teach";
+            case Lesson l -> "lesson";
           };
+      case LessonItem m -> LessonCodec.manifest(m);
       case FeedItem m ->
           switch (m) {
             case StepHeader h -> "header";
@@ -90,6 +101,7 @@ final class MessageCodec {
     return switch (message) {
       case ToCoordinator m -> write(m);
       case ToWorker m -> write(m);
+      case LessonItem item -> LessonCodec.write(item);
       case StepHeader header -> BatchCodec.write(header);
       case SlotBatch batch -> BatchCodec.write(batch);
       case StateChunk c ->
@@ -123,13 +135,7 @@ final class MessageCodec {
               .setWorker(write(m.worker()))
               .setTerm(m.term().number())
               .setGeneration(m.generation().number())
-              .setStep(m.result().step())
-              .setChecksum(m.result().checksum())
-              .setApplied(m.result().applied())
-              .setGradientNorm(m.result().gradientNorm())
-              .setScalars(write(m.result().scalars()))
-              .addAllSlotLosses(DoubleStream.of(m.result().slotLosses()).boxed().toList())
-              .setBusyMs(m.result().busyMs())
+              .setResult(LessonCodec.write(m.result()))
               .build();
       case MemoryShort m ->
           MemoryShortWire.newBuilder()
@@ -155,6 +161,22 @@ final class MessageCodec {
               .build();
       case Broken m ->
           BrokenWire.newBuilder().setWorker(write(m.worker())).setSentence(m.sentence()).build();
+      case CaughtUp m ->
+          CaughtUpWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setLesson(m.lesson())
+              .setSteps(m.steps())
+              .setProbe(m.probe())
+              .build();
+      case LessonLost m ->
+          LessonLostWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setLesson(m.lesson())
+              .setWhy(m.why())
+              .build();
+      case Leaving m -> LeavingWire.newBuilder().setWorker(write(m.worker())).build();
     };
   }
 
@@ -196,6 +218,31 @@ final class MessageCodec {
               .setTerm(m.term().number())
               .setReason(m.reason())
               .setRefused(m.refused())
+              .build();
+      case Learn m ->
+          LearnWire.newBuilder()
+              .setTerm(m.term().number())
+              .setLesson(m.lesson())
+              .setGeneration(m.generation().number())
+              .setTeachers(m.teachers())
+              .setSpec(RunSpecCodec.write(m.spec()))
+              .setPulse(write(m.pulse()))
+              .setLeaseMs(m.leaseMs())
+              .build();
+      case Teach m ->
+          TeachWire.newBuilder()
+              .setTerm(m.term().number())
+              .setLearner(references.actor(m.learner()))
+              .setLesson(m.lesson())
+              .setShare(m.share())
+              .setShares(m.shares())
+              .build();
+      case Lesson m ->
+          LessonWire.newBuilder()
+              .setTerm(m.term().number())
+              .setLesson(m.lesson())
+              .setShare(m.share())
+              .setItems(references.source(m.items()))
               .build();
     };
   }
@@ -261,6 +308,42 @@ final class MessageCodec {
         LeaveWire m = LeaveWire.parseFrom(bytes);
         yield new Leave(new Term(m.getTerm()), m.getReason(), m.getRefused());
       }
+      case "caught-up" -> {
+        CaughtUpWire m = CaughtUpWire.parseFrom(bytes);
+        yield new CaughtUp(
+            read(m.getWorker()), new Term(m.getTerm()), m.getLesson(), m.getSteps(), m.getProbe());
+      }
+      case "lesson-lost" -> {
+        LessonLostWire m = LessonLostWire.parseFrom(bytes);
+        yield new LessonLost(read(m.getWorker()), new Term(m.getTerm()), m.getLesson(), m.getWhy());
+      }
+      case "leaving" -> new Leaving(read(LeavingWire.parseFrom(bytes).getWorker()));
+      case "learn" -> {
+        LearnWire m = LearnWire.parseFrom(bytes);
+        yield new Learn(
+            new Term(m.getTerm()),
+            m.getLesson(),
+            new Generation(m.getGeneration()),
+            m.getTeachers(),
+            RunSpecCodec.read(m.getSpec()),
+            read(m.getPulse()),
+            m.getLeaseMs());
+      }
+      case "teach" -> {
+        TeachWire m = TeachWire.parseFrom(bytes);
+        yield new Teach(
+            new Term(m.getTerm()),
+            references.actor(m.getLearner()),
+            m.getLesson(),
+            m.getShare(),
+            m.getShares());
+      }
+      case "lesson" -> {
+        LessonWire m = LessonWire.parseFrom(bytes);
+        yield new Lesson(
+            new Term(m.getTerm()), m.getLesson(), m.getShare(), references.source(m.getItems()));
+      }
+      case "begun", "part", "held", "done", "digest" -> LessonCodec.read(manifest, bytes);
       case "header" -> BatchCodec.read(StepHeaderWire.parseFrom(bytes));
       case "slot" -> BatchCodec.read(SlotBatchWire.parseFrom(bytes));
       case "chunk" -> {
@@ -282,31 +365,11 @@ final class MessageCodec {
   }
 
   private static Prepared read(PreparedWire m) {
-    double[] losses = m.getSlotLossesList().stream().mapToDouble(Double::doubleValue).toArray();
     return new Prepared(
         read(m.getWorker()),
         new Term(m.getTerm()),
         new Generation(m.getGeneration()),
-        new StepResult(
-            m.getStep(),
-            m.getChecksum(),
-            m.getApplied(),
-            m.getGradientNorm(),
-            read(m.getScalars()),
-            losses,
-            m.getBusyMs()));
-  }
-
-  private static ScalarsWire write(Scalars scalars) {
-    return ScalarsWire.newBuilder()
-        .setUpdates(scalars.updates())
-        .setLossScale(scalars.lossScale())
-        .setGoodSteps(scalars.goodSteps())
-        .build();
-  }
-
-  private static Scalars read(ScalarsWire m) {
-    return new Scalars(m.getUpdates(), m.getLossScale(), m.getGoodSteps());
+        LessonCodec.read(m.getResult()));
   }
 
   private Assign read(AssignWire m) {

@@ -3,8 +3,10 @@ package org.dunlin.worker.member;
 import java.nio.FloatBuffer;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.LessonItem;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
@@ -31,6 +33,50 @@ public interface Device extends AutoCloseable {
    *     slotBounds[m + 1] - 1}
    */
   StepResult compute(StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds);
+
+  /**
+   * What this member tells a learner, in order. Any thread may ask for the next item; the device
+   * closes it too.
+   */
+  interface Lesson extends AutoCloseable {
+    /**
+     * The next item; waits until there is one. Empty once it is closed.
+     *
+     * @throws IllegalStateException if the learner is too far behind to be taught
+     */
+    Optional<LessonItem> next();
+
+    @Override
+    void close();
+  }
+
+  /** What a learner makes of its lesson. Belongs to the step thread. */
+  interface Study {
+    /**
+     * Takes the next item of a share.
+     *
+     * @throws org.dunlin.protocol.Refusal if this machine's updates give other bits
+     */
+    Progress accept(int share, LessonItem item);
+  }
+
+  /**
+   * How far a learner is.
+   *
+   * @param steps that all shares have seen
+   * @param whole whether nothing is missing, all shares have seen the same steps, and every
+   *     teacher's digest has been met
+   */
+  record Progress(long steps, boolean whole) {}
+
+  /**
+   * Begins to teach a share of the state. By any thread; it never holds a step up for longer than
+   * one chunk is copied, or a digest is made.
+   */
+  Lesson teach(int share, int shares);
+
+  /** Begins to learn the whole state, in so many shares; what was there before counts no more. */
+  Study study(int shares);
 
   /**
    * What of the state is no tensor, after the updates applied so far. It belongs into a checkpoint,

@@ -18,6 +18,21 @@ public sealed interface MemberEffect {
   /** Tell the coordinator that the state is there. */
   record TellLoaded(Term term, String probe) implements MemberEffect {}
 
+  /** Take the state from the teachers of a lesson, and follow it. */
+  record Study(long lesson, int teachers) implements MemberEffect {}
+
+  /** End the lesson: this worker goes on by itself. */
+  record EndStudy() implements MemberEffect {}
+
+  /** Teach the learner of a lesson a share of the state. */
+  record Teach(long lesson, int share, int shares) implements MemberEffect {}
+
+  /** Tell the coordinator that this learner could take part. */
+  record TellCaughtUp(Term term, long lesson, long steps, String probe) implements MemberEffect {}
+
+  /** Tell the coordinator that the lesson broke. */
+  record TellLessonLost(Term term, long lesson, String why) implements MemberEffect {}
+
   /** Break off what is done for earlier generations; it will not be waited for. */
   record BreakOff(Generation next) implements MemberEffect {}
 
@@ -48,7 +63,7 @@ public sealed interface MemberEffect {
   /** Tell the coordinator that this worker cannot go on. */
   record TellBroken(String sentence) implements MemberEffect {}
 
-  /** Tell the coordinator that a person ended this worker. */
+  /** Tell the coordinator that this worker wants to leave. */
   record TellLeaving() implements MemberEffect {}
 
   /** Close everything and end. */

@@ -20,6 +20,28 @@ public sealed interface MemberEvent {
    */
   record StateLoaded(String probe) implements MemberEvent {}
 
+  /**
+   * The run is under way, and members have been told to teach this worker its state.
+   *
+   * @param generation the newest one, of which this worker is no member
+   */
+  record LearnAsked(Term term, long lesson, Generation generation, int teachers)
+      implements MemberEvent {}
+
+  /** This member shall teach a share of the state. */
+  record TeachAsked(Term term, long lesson, int share, int shares) implements MemberEvent {}
+
+  /**
+   * The state of all teachers' shares has been brought to the same number of updates.
+   *
+   * @param whole whether nothing of it is missing, and all digests agree
+   * @param probe of this machine's kernels
+   */
+  record Followed(long lesson, long steps, boolean whole, String probe) implements MemberEvent {}
+
+  /** A teacher is gone, or was too slow to be followed. */
+  record LessonBroke(long lesson, String why) implements MemberEvent {}
+
   /** A generation begins; this worker owns slots {@code firstSlot} to {@code + slots - 1}. */
   record Assigned(Term term, Generation generation, long firstStep, int firstSlot, int slots)
       implements MemberEvent {}
@@ -52,8 +74,8 @@ public sealed interface MemberEvent {
   /** The coordinator sends this worker away; {@code refused} where that is not in order. */
   record Dismissed(Term term, String reason, boolean refused) implements MemberEvent {}
 
-  /** A person ends this worker. */
-  record StopAsked() implements MemberEvent {}
+  /** A person wants this worker to leave, in order. */
+  record LeaveAsked() implements MemberEvent {}
 
   /** The worker's own part failed. */
   record Failed(String sentence) implements MemberEvent {}

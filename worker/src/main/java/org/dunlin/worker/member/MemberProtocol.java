@@ -9,13 +9,18 @@ import org.dunlin.worker.member.MemberEffect.Apply;
 import org.dunlin.worker.member.MemberEffect.BreakOff;
 import org.dunlin.worker.member.MemberEffect.Compute;
 import org.dunlin.worker.member.MemberEffect.Discard;
+import org.dunlin.worker.member.MemberEffect.EndStudy;
 import org.dunlin.worker.member.MemberEffect.Load;
 import org.dunlin.worker.member.MemberEffect.Meet;
 import org.dunlin.worker.member.MemberEffect.Offer;
 import org.dunlin.worker.member.MemberEffect.StandBy;
 import org.dunlin.worker.member.MemberEffect.Stop;
+import org.dunlin.worker.member.MemberEffect.Study;
+import org.dunlin.worker.member.MemberEffect.Teach;
 import org.dunlin.worker.member.MemberEffect.TellBroken;
+import org.dunlin.worker.member.MemberEffect.TellCaughtUp;
 import org.dunlin.worker.member.MemberEffect.TellLeaving;
+import org.dunlin.worker.member.MemberEffect.TellLessonLost;
 import org.dunlin.worker.member.MemberEffect.TellLoaded;
 import org.dunlin.worker.member.MemberEffect.TellMemoryShort;
 import org.dunlin.worker.member.MemberEffect.TellParted;
@@ -27,13 +32,17 @@ import org.dunlin.worker.member.MemberEvent.Computed;
 import org.dunlin.worker.member.MemberEvent.Dismissed;
 import org.dunlin.worker.member.MemberEvent.Failed;
 import org.dunlin.worker.member.MemberEvent.Fed;
+import org.dunlin.worker.member.MemberEvent.Followed;
+import org.dunlin.worker.member.MemberEvent.LearnAsked;
+import org.dunlin.worker.member.MemberEvent.LeaveAsked;
+import org.dunlin.worker.member.MemberEvent.LessonBroke;
 import org.dunlin.worker.member.MemberEvent.MemoryShort;
 import org.dunlin.worker.member.MemberEvent.Met;
 import org.dunlin.worker.member.MemberEvent.Parked;
 import org.dunlin.worker.member.MemberEvent.Parted;
 import org.dunlin.worker.member.MemberEvent.StateAsked;
 import org.dunlin.worker.member.MemberEvent.StateLoaded;
-import org.dunlin.worker.member.MemberEvent.StopAsked;
+import org.dunlin.worker.member.MemberEvent.TeachAsked;
 import org.dunlin.worker.member.MemberEvent.Welcomed;
 import org.dunlin.worker.member.MemberState.Phase;
 
@@ -42,7 +51,7 @@ import org.dunlin.worker.member.MemberState.Phase;
  *
  * <pre>
  *   JOINING (-> SPARE) -> LOADING -> WAITING -> MEETING -> COLLECTING -> COMPUTING -> PREPARED -> APPLYING
- *                                                    ^------------- next step ------------'
+ *          '----------> LEARNING -> FOLLOWING --'    ^------------- next step ------------'
  * </pre>
  *
  * A new generation leads from any of them back to MEETING; from APPLYING once that is done. What
@@ -69,6 +78,10 @@ public final class MemberProtocol {
       case Parked parked -> parked(state, parked);
       case Welcomed welcomed -> welcomed(state, welcomed);
       case StateLoaded loaded -> loaded(state, loaded);
+      case LearnAsked asked -> learn(state, asked);
+      case TeachAsked asked -> teach(state, asked);
+      case Followed followed -> followed(state, followed);
+      case LessonBroke broke -> lessonBroke(state, broke);
       case Assigned assigned -> assigned(state, assigned);
       case Met met -> met(state, met);
       case Fed fed -> fed(state, fed);
@@ -85,10 +98,7 @@ public final class MemberProtocol {
               List.of(
                   new TellBroken(failed.sentence()),
                   new Stop(new WorkerEnd(true, failed.sentence()))));
-      case StopAsked stop ->
-          new Decision(
-              state.withPhase(Phase.ENDED),
-              List.of(new TellLeaving(), new Stop(new WorkerEnd(false, "it was stopped"))));
+      case LeaveAsked leave -> leave(state);
     };
   }
 
@@ -117,6 +127,76 @@ public final class MemberProtocol {
         List.of(new TellLoaded(state.term().orElseThrow(), event.probe())));
   }
 
+  private static Decision learn(MemberState state, LearnAsked event) {
+    boolean mayLearn =
+        switch (state.phase()) {
+          case JOINING, SPARE, LEARNING, FOLLOWING -> true;
+          default -> false;
+        };
+    boolean isNews = state.term().isEmpty() || obeys(state, event.term());
+    if (!mayLearn || !isNews || event.lesson() <= state.lesson()) {
+      return discard(state, event, "lesson " + state.lesson() + " is as new, or enough");
+    }
+    List<MemberEffect> effects = new ArrayList<>();
+    if (state.phase() == Phase.LEARNING || state.phase() == Phase.FOLLOWING) {
+      effects.add(new EndStudy());
+    }
+    effects.add(new Study(event.lesson(), event.teachers()));
+    return new Decision(state.withLesson(event), List.copyOf(effects));
+  }
+
+  private static Decision teach(MemberState state, TeachAsked event) {
+    if (!obeys(state, event.term()) || !holdsState(state.phase())) {
+      return discard(state, event, "has no state to teach");
+    }
+    return state.given().contains(event.lesson())
+        ? discard(state, event, "taught already")
+        : new Decision(
+            state.withGiven(event.lesson()),
+            List.of(new Teach(event.lesson(), event.share(), event.shares())));
+  }
+
+  private static Decision followed(MemberState state, Followed event) {
+    boolean learns = state.phase() == Phase.LEARNING || state.phase() == Phase.FOLLOWING;
+    if (!learns || event.lesson() != state.lesson()) {
+      return discard(state, event, "lesson " + event.lesson() + " is over");
+    }
+    if (!event.whole()) {
+      return new Decision(state, List.of());
+    }
+    MemberState next = state.withFollowed(event.steps());
+    if (state.phase() == Phase.LEARNING) {
+      return new Decision(
+          next,
+          List.of(
+              new TellCaughtUp(
+                  state.term().orElseThrow(), event.lesson(), event.steps(), event.probe())));
+    }
+    return next.next().filter(assigned -> assigned.firstStep() == next.step()).isPresent()
+        ? begin(next, next.next().get(), new EndStudy())
+        : new Decision(next, List.of());
+  }
+
+  private static Decision lessonBroke(MemberState state, LessonBroke event) {
+    boolean learns = state.phase() == Phase.LEARNING || state.phase() == Phase.FOLLOWING;
+    return learns && event.lesson() == state.lesson()
+        ? new Decision(
+            state.withoutLesson(),
+            List.of(
+                new EndStudy(),
+                new TellLessonLost(state.term().orElseThrow(), event.lesson(), event.why())))
+        : discard(state, event, "lesson " + event.lesson() + " is over");
+  }
+
+  // The coordinator's word ends it; where there is none yet, nobody needs it.
+  private static Decision leave(MemberState state) {
+    return state.phase() == Phase.JOINING
+        ? new Decision(
+            state.withPhase(Phase.ENDED),
+            List.of(new TellLeaving(), new Stop(new WorkerEnd(false, "it was asked to leave"))))
+        : new Decision(state, List.of(new TellLeaving()));
+  }
+
   private static Decision assigned(MemberState state, Assigned event) {
     if (!obeys(state, event.term())) {
       return discard(state, event, "of term " + event.term());
@@ -129,7 +209,11 @@ public final class MemberProtocol {
       return discard(state, event, "a newer one begins next");
     }
     return switch (state.phase()) {
-      case JOINING, SPARE, LOADING, ENDED -> discard(state, event, "has no state yet");
+      case JOINING, SPARE, LOADING, LEARNING, ENDED -> discard(state, event, "has no state yet");
+      case FOLLOWING ->
+          event.firstStep() > state.step()
+              ? new Decision(state.withNext(event), List.of()) // the last gradients are on the way
+              : begin(state, event, new EndStudy());
       case APPLYING -> new Decision(state.withNext(event), List.of());
       // A later first step says that this one is final: its commit was overtaken.
       case PREPARED ->
@@ -267,9 +351,13 @@ public final class MemberProtocol {
   // While a step is applied its parameters are of neither step; before, they are still the old
   // ones.
   private static boolean isIdle(Phase phase) {
+    return holdsState(phase) && phase != Phase.APPLYING;
+  }
+
+  private static boolean holdsState(Phase phase) {
     return switch (phase) {
-      case WAITING, MEETING, COLLECTING, COMPUTING, STRANDED, PREPARED -> true;
-      case JOINING, SPARE, LOADING, APPLYING, ENDED -> false;
+      case WAITING, MEETING, COLLECTING, COMPUTING, STRANDED, PREPARED, APPLYING -> true;
+      case JOINING, SPARE, LOADING, LEARNING, FOLLOWING, ENDED -> false;
     };
   }
 

@@ -3,8 +3,11 @@ package org.dunlin.worker.member;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
@@ -22,6 +25,8 @@ import org.dunlin.protocol.batch.StepHeader;
  * @param step the lowest that it has not applied; equals the number of applied updates
  * @param fed what has arrived of this and later steps: its size is the coordinator's feed window
  * @param next the generation to begin once the update under way is applied
+ * @param lesson the newest that it takes or took, or 0
+ * @param given lessons that it gives or gave
  * @param stateAsked the number of updates after which the parameters are wanted, or -1
  */
 public record MemberState(
@@ -33,6 +38,8 @@ public record MemberState(
     long step,
     SortedMap<Long, Inbox> fed,
     Optional<MemberEvent.Assigned> next,
+    long lesson,
+    Set<Long> given,
     long stateAsked) {
 
   /** What is being waited for. */
@@ -43,6 +50,10 @@ public record MemberState(
     SPARE,
     /** The run's state. */
     LOADING,
+    /** The state of a run under way, from its members. */
+    LEARNING,
+    /** To take part; until then it does their updates too. */
+    FOLLOWING,
     /** A generation that this worker is a member of. */
     WAITING,
     /** The generation's other members, on the data plane. */
@@ -111,50 +122,120 @@ public record MemberState(
         0,
         new TreeMap<>(),
         Optional.empty(),
+        0,
+        Set.of(),
         -1);
   }
 
+  /** A copy to be changed; what is not set stays. */
+  private final class Next {
+    private Phase nextPhase = phase;
+    private Optional<Term> nextTerm = term;
+    private Generation nextGeneration = generation;
+    private int nextFirstSlot = firstSlot;
+    private int nextSlots = slots;
+    private long nextStep = step;
+    private SortedMap<Long, Inbox> nextFed = fed;
+    private Optional<MemberEvent.Assigned> nextAssigned = next;
+    private long nextLesson = lesson;
+    private Set<Long> nextGiven = given;
+    private long nextStateAsked = stateAsked;
+  }
+
+  private MemberState with(Consumer<Next> change) {
+    Next to = new Next();
+    change.accept(to);
+    return new MemberState(
+        to.nextPhase,
+        to.nextTerm,
+        to.nextGeneration,
+        to.nextFirstSlot,
+        to.nextSlots,
+        to.nextStep,
+        to.nextFed,
+        to.nextAssigned,
+        to.nextLesson,
+        to.nextGiven,
+        to.nextStateAsked);
+  }
+
   MemberState withPhase(Phase then) {
-    return new MemberState(then, term, generation, firstSlot, slots, step, fed, next, stateAsked);
+    return with(to -> to.nextPhase = then);
   }
 
   MemberState withTerm(Term of) {
-    return new MemberState(
-        phase, Optional.of(of), generation, firstSlot, slots, step, fed, next, stateAsked);
+    return with(to -> to.nextTerm = Optional.of(of));
   }
 
   /** Its feed brings everything anew. */
   MemberState withAssignment(MemberEvent.Assigned assigned) {
-    return new MemberState(
-        Phase.MEETING,
-        term,
-        assigned.generation(),
-        assigned.firstSlot(),
-        assigned.slots(),
-        step,
-        new TreeMap<>(),
-        Optional.empty(),
-        stateAsked);
+    return with(
+        to -> {
+          to.nextPhase = Phase.MEETING;
+          to.nextGeneration = assigned.generation();
+          to.nextFirstSlot = assigned.firstSlot();
+          to.nextSlots = assigned.slots();
+          to.nextFed = new TreeMap<>();
+          to.nextAssigned = Optional.empty();
+        });
   }
 
   MemberState withNext(MemberEvent.Assigned assigned) {
-    return new MemberState(
-        phase, term, generation, firstSlot, slots, step, fed, Optional.of(assigned), stateAsked);
+    return with(to -> to.nextAssigned = Optional.of(assigned));
   }
 
   MemberState withFed(FeedItem item) {
     SortedMap<Long, Inbox> more = new TreeMap<>(fed);
     more.put(item.step(), more.getOrDefault(item.step(), Inbox.EMPTY).with(item));
-    return new MemberState(phase, term, generation, firstSlot, slots, step, more, next, stateAsked);
+    return with(to -> to.nextFed = more);
   }
 
   MemberState withApplied() {
-    SortedMap<Long, Inbox> later = new TreeMap<>(fed.tailMap(step + 1));
-    return new MemberState(
-        Phase.COLLECTING, term, generation, firstSlot, slots, step + 1, later, next, stateAsked);
+    return with(
+        to -> {
+          to.nextPhase = Phase.COLLECTING;
+          to.nextStep = step + 1;
+          to.nextFed = new TreeMap<>(fed.tailMap(step + 1));
+        });
+  }
+
+  /** Generations up to the newest are not its own. */
+  MemberState withLesson(MemberEvent.LearnAsked asked) {
+    return with(
+        to -> {
+          to.nextPhase = Phase.LEARNING;
+          to.nextTerm = Optional.of(asked.term());
+          to.nextGeneration = asked.generation();
+          to.nextLesson = asked.lesson();
+          to.nextAssigned = Optional.empty();
+        });
+  }
+
+  MemberState withFollowed(long steps) {
+    return with(
+        to -> {
+          to.nextPhase = Phase.FOLLOWING;
+          to.nextStep = steps;
+        });
+  }
+
+  /** A lesson that broke leaves it without a state. */
+  MemberState withoutLesson() {
+    return with(
+        to -> {
+          to.nextPhase = Phase.SPARE;
+          to.nextStep = 0;
+          to.nextAssigned = Optional.empty();
+        });
+  }
+
+  MemberState withGiven(long number) {
+    Set<Long> more = new TreeSet<>(given);
+    more.add(number);
+    return with(to -> to.nextGiven = more);
   }
 
   MemberState withStateAsked(long steps) {
-    return new MemberState(phase, term, generation, firstSlot, slots, step, fed, next, steps);
+    return with(to -> to.nextStateAsked = steps);
   }
 }

@@ -85,10 +85,16 @@ final class StepThread implements AutoCloseable {
         thread);
   }
 
-  /** Gives the probe of this machine's kernels. */
-  String load(RunSpec spec, Consumer<StateChunks.Receiver> drain) {
+  /** Makes the device; gives the probe of this machine's kernels. */
+  String prepare(RunSpec spec) {
     String probe = setup.probe().apply(spec);
     device = setup.device().apply(spec);
+    return probe;
+  }
+
+  /** As {@link #prepare}, with the run's first state. */
+  String load(RunSpec spec, Consumer<StateChunks.Receiver> drain) {
+    String probe = prepare(spec);
     StateChunks.Receiver receiver = new StateChunks.Receiver(device);
     drain.accept(receiver);
     receiver.finish();
@@ -123,6 +129,15 @@ final class StepThread implements AutoCloseable {
 
   StepResult compute(StepHeader header, List<SlotBatch> own) {
     return device.compute(header, own, exchange, slotBounds);
+  }
+
+  Device.Study study(int shares) {
+    return device.study(shares);
+  }
+
+  /** By any thread, while the device is there. */
+  Device.Lesson teach(int share, int shares) {
+    return device.teach(share, shares);
   }
 
   long apply(long step) {

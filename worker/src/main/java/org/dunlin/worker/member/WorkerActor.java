@@ -1,7 +1,9 @@
 package org.dunlin.worker.member;
 
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.Iterator;
+import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
@@ -18,6 +20,8 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.actor.typed.receptionist.ServiceKey;
+import org.apache.pekko.dispatch.Dispatchers;
+import org.apache.pekko.stream.ActorAttributes;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.javadsl.Sink;
@@ -29,6 +33,7 @@ import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.message.LessonItem;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
@@ -57,8 +62,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   /** What reaches this actor. */
   public sealed interface Command {}
 
-  /** A person wants this worker to end. */
-  public record Stop() implements Command {}
+  /** A person wants this worker to leave, in order. */
+  public record Leave() implements Command {}
 
   private record PulseEnded() implements Command {}
 
@@ -81,6 +86,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private record Happened(MemberEvent event) implements Command {}
 
+  private record Ready() implements Command {}
+
   private record Broke(Throwable cause) implements Command {}
 
   private enum Taken {
@@ -96,6 +103,11 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private MemberState state = MemberState.initial();
   private Optional<ActorRef<ToCoordinator>> coordinator = Optional.empty();
   private Optional<ToWorker.Welcome> welcome = Optional.empty();
+  private final NavigableMap<Long, ToWorker.Learn> lessons = new TreeMap<>();
+  private final NavigableMap<Long, Map<Integer, ToWorker.Lesson>> offered = new TreeMap<>();
+  private final Map<Long, ToWorker.Teach> learners = new HashMap<>();
+  private Optional<CompletableFuture<String>> prepared = Optional.empty();
+  private Optional<Learning> learning = Optional.empty();
   private Optional<Pulse> pulse = Optional.empty();
   private int leaseMs;
   private final NavigableMap<Generation, ToWorker.Assign> assignments = new TreeMap<>();
@@ -141,7 +153,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         .onMessage(FeedBroke.class, command -> feedBroke(command))
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Broke.class, command -> broke(command.cause()))
-        .onMessage(Stop.class, command -> on(new MemberEvent.StopAsked()))
+        .onMessage(Ready.class, command -> this)
+        .onMessage(Leave.class, command -> on(new MemberEvent.LeaveAsked()))
         .onMessage(PulseEnded.class, command -> pulseEnded())
         .onMessage(NotAnswered.class, command -> notAnswered())
         .onMessage(NoWordCame.class, command -> noWordCame())
@@ -175,6 +188,15 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         }
         yield on(new MemberEvent.Welcomed(m.term()));
       }
+      case ToWorker.Learn m -> {
+        lessons.put(m.lesson(), m);
+        yield on(new MemberEvent.LearnAsked(m.term(), m.lesson(), m.generation(), m.teachers()));
+      }
+      case ToWorker.Teach m -> {
+        learners.put(m.lesson(), m);
+        yield on(new MemberEvent.TeachAsked(m.term(), m.lesson(), m.share(), m.shares()));
+      }
+      case ToWorker.Lesson m -> lessonOffered(m);
       case ToWorker.Assign m -> assigned(m);
       case ToWorker.Commit m -> on(new MemberEvent.Committed(m.term(), m.generation(), m.step()));
       case ToWorker.Export m -> on(new MemberEvent.StateAsked(m.term(), m.steps()));
@@ -259,6 +281,19 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         setup.told().accept("the run's state is here");
         tell(new ToCoordinator.Loaded(setup.worker(), e.term(), e.probe()));
       }
+      case MemberEffect.Study e -> study(lessons.get(e.lesson()));
+      case MemberEffect.EndStudy e -> {
+        learning.ifPresent(Learning::end);
+        learning = Optional.empty();
+      }
+      case MemberEffect.Teach e -> teach(e, learners.remove(e.lesson()));
+      case MemberEffect.TellCaughtUp e -> {
+        setup.told().accept("has learnt the run's state after %d steps".formatted(e.steps()));
+        tell(
+            new ToCoordinator.CaughtUp(setup.worker(), e.term(), e.lesson(), e.steps(), e.probe()));
+      }
+      case MemberEffect.TellLessonLost e ->
+          tell(new ToCoordinator.LessonLost(setup.worker(), e.term(), e.lesson(), e.why()));
       case MemberEffect.BreakOff e -> steps.breakOff(e.next());
       case MemberEffect.Meet e -> meet(e);
       case MemberEffect.Compute e ->
@@ -285,7 +320,12 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         pulse.ifPresent(p -> p.close("failed: " + e.sentence()));
         tell(new ToCoordinator.Broken(setup.worker(), e.sentence()));
       }
-      case MemberEffect.TellLeaving e -> pulse.ifPresent(p -> p.close("was stopped by hand"));
+      case MemberEffect.TellLeaving e -> {
+        if (state.phase() == MemberState.Phase.ENDED) {
+          pulse.ifPresent(p -> p.close("was asked to leave"));
+        }
+        tell(new ToCoordinator.Leaving(setup.worker()));
+      }
       case MemberEffect.Stop e -> {
         end = e.end();
         getContext().getLog().info("worker {} ends: {}", setup.worker(), end.reason());
@@ -302,6 +342,62 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         () -> steps.load(run.spec(), receiver -> drain(run.state(), receiver)),
         (String probe) -> new MemberEvent.StateLoaded(probe),
         Broke::new);
+  }
+
+  // The device is made once, for the first lesson.
+  private void study(ToWorker.Learn learn) {
+    showPulse(learn.pulse(), learn.leaseMs());
+    if (prepared.isEmpty()) {
+      setup.told().accept("learns the state of the run " + learn.spec().name());
+      CompletableFuture<String> made = steps.submit(() -> steps.prepare(learn.spec()));
+      prepared = Optional.of(made);
+      getContext()
+          .pipeToSelf(made, (probe, error) -> error == null ? new Ready() : new Broke(error));
+    }
+    Learning taken = new Learning(learn.lesson(), learn.teachers(), steps);
+    learning = Optional.of(taken);
+    lessons.headMap(learn.lesson(), true).clear();
+    offered.headMap(learn.lesson()).clear();
+    Map<Integer, ToWorker.Lesson> there = offered.remove(learn.lesson());
+    if (there != null) {
+      there.values().forEach(offer -> take(taken, offer));
+    }
+  }
+
+  private Behavior<Command> lessonOffered(ToWorker.Lesson offer) {
+    if (learning.isPresent() && learning.get().lesson() == offer.lesson()) {
+      take(learning.get(), offer);
+    } else if (offer.lesson() > state.lesson()) {
+      offered.computeIfAbsent(offer.lesson(), lesson -> new TreeMap<>()).put(offer.share(), offer);
+    }
+    return this;
+  }
+
+  private void take(Learning taken, ToWorker.Lesson offer) {
+    ActorRef<Command> self = getContext().getSelf();
+    CompletableFuture<String> probe = prepared.orElseThrow();
+    taken.take(
+        offer.share(),
+        offer.items(),
+        materializer,
+        progress ->
+            self.tell(
+                new Happened(
+                    new MemberEvent.Followed(
+                        offer.lesson(), progress.steps(), progress.whole(), probe.join()))),
+        why -> self.tell(new Happened(new MemberEvent.LessonBroke(offer.lesson(), why))));
+  }
+
+  // The lesson is read on a thread that may wait for the next step.
+  private void teach(MemberEffect.Teach teach, ToWorker.Teach asked) {
+    SourceRef<LessonItem> items =
+        Source.<LessonItem, Device.Lesson>unfoldResource(
+                () -> steps.teach(teach.share(), teach.shares()),
+                Device.Lesson::next,
+                Device.Lesson::close)
+            .withAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId()))
+            .runWith(StreamRefs.sourceRef(), materializer);
+    asked.learner().tell(new ToWorker.Lesson(asked.term(), teach.lesson(), teach.share(), items));
   }
 
   private void showPulse(Endpoint coordinating, int lease) {
@@ -415,6 +511,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private Behavior<Command> stopped() {
     WorkerEnd last = end;
     pulse.ifPresent(Pulse::close);
+    learning.ifPresent(Learning::end);
     steps.close();
     steps.closed().thenRun(() -> ended.complete(last));
     return this;

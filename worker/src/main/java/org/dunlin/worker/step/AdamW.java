@@ -3,7 +3,9 @@ package org.dunlin.worker.step;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntPredicate;
 import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.worker.engine.ComputeThreads;
@@ -47,15 +49,26 @@ final class AdamW {
   }
 
   /**
-   * Updates all trained parameters and their moments.
+   * Updates trained parameters and their moments.
    *
+   * @param only which segments, of the trained ones; each segment's bits are its own
    * @param gradients by segment, null where it is frozen; they are scaled in place
    * @param update its number, from 1
    * @param clip what the gradient is multiplied with, 1 for none
    */
-  void update(ComputeThreads threads, NDArray[] gradients, double rate, long update, double clip) {
+  void update(
+      ComputeThreads threads,
+      IntPredicate only,
+      NDArray[] gradients,
+      double rate,
+      long update,
+      double clip) {
     List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
-    for (int[] call : calls) {
+    for (int[] whole : calls) {
+      int[] call = Arrays.stream(whole).filter(only).toArray();
+      if (call.length == 0) {
+        continue;
+      }
       work.add(
           module -> {
             update(module, call, gradients, rate, update, clip);

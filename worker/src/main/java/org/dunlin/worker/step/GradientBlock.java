@@ -13,6 +13,7 @@ final class GradientBlock {
   private final Block block;
   private final int floats;
   private final NDArray[] arrays;
+  private final long[] from;
 
   /**
    * @param manager owns the arrays
@@ -22,10 +23,12 @@ final class GradientBlock {
     this.floats = floats(segments);
     this.block = new Block(floats);
     this.arrays = new NDArray[segments.size()];
+    this.from = new long[segments.size()];
     long at = 0;
     for (int s = 0; s < arrays.length; s++) {
       long[] shape = segments.get(s).tensor().shape().stream().mapToLong(Long::longValue).toArray();
       arrays[s] = Module.list("g", block.array(manager, at, shape));
+      from[s] = at;
       at += Block.align(segments.get(s).tensor().elements());
     }
   }
@@ -54,6 +57,11 @@ final class GradientBlock {
 
   NDArray array(int segment) {
     return arrays[segment];
+  }
+
+  /** Some of a segment's values, from an element on. */
+  FloatBuffer values(int segment, long firstElement, long count) {
+    return block.floats(from[segment] + firstElement, count);
   }
 
   java.nio.ByteBuffer bytes() {

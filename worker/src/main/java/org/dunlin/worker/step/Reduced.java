@@ -53,6 +53,23 @@ final class Reduced {
     return gradients;
   }
 
+  /** Some of a segment's gradient; not of the word embedding's. */
+  FloatBuffer values(int segment, long firstElement, long count) {
+    return dense.values(trained.indexOf(segment), firstElement, count);
+  }
+
+  /** The word embedding's rows that the step touched; the others are 0. */
+  int[] rows() {
+    return rows.clone();
+  }
+
+  /** Copies touched rows. */
+  void copyRows(int[] some, FloatBuffer into) {
+    for (int row : some) {
+      into.put(row(row));
+    }
+  }
+
   /** Replaces the touched rows of the step before by this step's. */
   void setRows(RowSet reduced) {
     float[] zeros = new float[width];

@@ -7,10 +7,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.Checksum;
 import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.data.state.Segment;
 import org.dunlin.data.state.StateLayout;
+import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.OptimizerSpec.Frozen;
@@ -27,6 +29,8 @@ final class State implements AutoCloseable {
   private final NDManager manager = Torch.newManager();
   private final StateLayout layout;
   private final List<Block> parameters = new ArrayList<>();
+  private final List<Block> first = new ArrayList<>();
+  private final List<Block> second = new ArrayList<>();
   private final Map<String, Segment> byName = new LinkedHashMap<>();
   private final Frozen frozen;
   private final List<Integer> trained = new ArrayList<>();
@@ -49,8 +53,6 @@ final class State implements AutoCloseable {
   private State(List<Tensor> tensors, Frozen frozen, boolean trains) {
     this.frozen = frozen;
     this.layout = new StateLayout(tensors);
-    List<Block> first = new ArrayList<>();
-    List<Block> second = new ArrayList<>();
     for (long floats : layout.blockFloats()) {
       parameters.add(new Block(floats));
       if (trains) {
@@ -146,6 +148,45 @@ final class State implements AutoCloseable {
           "%s has no elements %d to %d".formatted(parameter, firstElement, firstElement + count));
     }
     return parameters.get(segment.block()).floats(segment.from() + firstElement, count);
+  }
+
+  /** The number of a tensor's segment. */
+  int segment(String tensor) {
+    Segment segment = byName.get(tensor);
+    if (segment == null) {
+      throw new IllegalArgumentException("there is no tensor " + tensor);
+    }
+    return layout.segments().indexOf(segment);
+  }
+
+  /** Some of a segment's parameters or moments, from an element on. */
+  FloatBuffer values(int segment, Kind kind, long firstElement, long count) {
+    Segment of = layout.segments().get(segment);
+    return blocks(kind).get(of.block()).floats(of.from() + firstElement, count);
+  }
+
+  /** Adds all values of a segment to a checksum: parameters, and moments where it has any. */
+  void digest(int segment, Checksum into) {
+    Segment of = layout.segments().get(segment);
+    for (Kind kind : kinds(segment)) {
+      into.update(blocks(kind).get(of.block()).bytes(of.from(), of.tensor().elements()));
+    }
+  }
+
+  /** What a segment has: a frozen one has no moments that count. */
+  List<Kind> kinds(int segment) {
+    return isTrained(segment)
+        ? List.of(Kind.PARAMETER, Kind.FIRST_MOMENT, Kind.SECOND_MOMENT)
+        : List.of(Kind.PARAMETER);
+  }
+
+  private List<Block> blocks(Kind kind) {
+    return switch (kind) {
+      case PARAMETER -> parameters;
+      case FIRST_MOMENT -> first;
+      case SECOND_MOMENT -> second;
+      case GRADIENT -> throw new IllegalArgumentException("a gradient is no part of the state");
+    };
   }
 
   @Override

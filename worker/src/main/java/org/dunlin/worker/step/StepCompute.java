@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.IntPredicate;
 import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
@@ -41,6 +42,7 @@ public final class StepCompute implements Device {
   private final BackwardPass backward;
   private final AdamW optimizer;
   private final Reduced reduced;
+  private final Lessons lessons;
   private Scalars scalars;
   private StepResult computed;
 
@@ -86,6 +88,7 @@ public final class StepCompute implements Device {
         new Encoder(
             manager, spec.encoder(), spec.heads(), spec.loss(), spec.compute().precision(), state);
     this.reduced = new Reduced(manager, state);
+    this.lessons = new Lessons(state, reduced, scalars);
     this.embedding = new EmbeddingPass(spec, encoder, memory);
     this.gather = new PassageGather(spec);
     this.loss = new LossPass(gather, new SlotLoss(manager, spec, watch));
@@ -175,19 +178,45 @@ public final class StepCompute implements Device {
 
   @Override
   public void apply(long step) {
-    long update = scalars.updates();
+    Scalars before = scalars;
     scalars = computed.scalars();
-    if (!computed.applied()) {
-      return;
-    }
+    lessons.update(
+        computed,
+        () -> {
+          if (computed.applied()) {
+            update(computed, before, segment -> true);
+          }
+        });
+  }
+
+  private void update(StepResult outcome, Scalars before, IntPredicate segments) {
     double most = spec.optimizer().maxGradientNorm();
-    double clip = most > 0 ? Math.min(1, most / (computed.gradientNorm() + 1e-6)) : 1;
+    double clip = most > 0 ? Math.min(1, most / (outcome.gradientNorm() + 1e-6)) : 1;
+    long update = before.updates();
     double rate = spec.optimizer().rateAt(update, spec.steps());
     Failure.ofPart(
-        "the update of step " + step,
+        "the update of step " + outcome.step(),
         () -> {
-          optimizer.update(threads, reduced.gradients(), rate, update + 1, clip);
-          return step;
+          optimizer.update(threads, segments, reduced.gradients(), rate, update + 1, clip);
+          return outcome;
+        });
+  }
+
+  @Override
+  public Device.Lesson teach(int share, int shares) {
+    return lessons.begin(share, shares);
+  }
+
+  @Override
+  public Device.Study study(int shares) {
+    return new StateStudy(
+        state,
+        reduced,
+        shares,
+        (outcome, before, segments) -> update(outcome, before, segments::get),
+        (steps, with) -> {
+          scalars = with;
+          lessons.resume(steps, with);
         });
   }
 
@@ -212,6 +241,7 @@ public final class StepCompute implements Device {
 
   @Override
   public void close() {
+    lessons.close();
     gather.close();
     threads.close();
     manager.close();

@@ -107,6 +107,16 @@ class StateChunksTest {
     }
 
     @Override
+    public Lesson teach(int share, int shares) {
+      throw new AssertionError("only its state is looked at");
+    }
+
+    @Override
+    public Study study(int shares) {
+      throw new AssertionError("only its state is looked at");
+    }
+
+    @Override
     public Scalars scalars() {
       throw new AssertionError("only its state is looked at");
     }

@@ -1,0 +1,110 @@
+package org.dunlin.coordinator.step;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.dunlin.coordinator.step.Effect.AskState;
+import org.dunlin.coordinator.step.Effect.Discard;
+import org.dunlin.coordinator.step.Effect.Dismiss;
+import org.dunlin.coordinator.step.Effect.Fail;
+import org.dunlin.coordinator.step.Effect.Finish;
+import org.dunlin.coordinator.step.Effect.Save;
+import org.dunlin.coordinator.step.Event.Offered;
+import org.dunlin.coordinator.step.Event.SaveFailed;
+import org.dunlin.coordinator.step.Event.Saved;
+import org.dunlin.coordinator.step.State.Phase;
+import org.dunlin.coordinator.step.StepProtocol.Decision;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.WorkerId;
+
+/** How a run ends: its parameters go from a member to the disk, or it fails with a sentence. */
+final class Ending {
+  private final Term term;
+  private final long steps;
+  private final long mostNotFinite;
+
+  Ending(Term term, long steps, long mostNotFinite) {
+    this.term = term;
+    this.steps = steps;
+    this.mostNotFinite = mostNotFinite;
+  }
+
+  Decision offered(State state, Offered event) {
+    if (!state.source().equals(Optional.of(event.worker()))
+        || !event.term().equals(term)
+        || event.steps() != state.step()) {
+      return discard(state, event, "nobody asked for the state after " + event.steps() + " steps");
+    }
+    return new Decision(state.withoutSource(), List.of(new Save(event.worker(), event.steps())));
+  }
+
+  Decision saveFailed(State state, SaveFailed event) {
+    if (state.phase() != Phase.SAVING || state.source().isPresent()) {
+      return discard(state, event, "nothing was being saved");
+    }
+    return state.retries() == StepProtocol.MOST_RETRIES
+        ? fail(
+            state,
+            "the model could not be fetched after %d new attempts; worker %s: %s"
+                .formatted(StepProtocol.MOST_RETRIES, event.worker(), event.sentence()))
+        : askAnother(state.withRetry(), event.worker(), List.of(), event.sentence());
+  }
+
+  /** Asks a member for the parameters: any but one, that one if there is no other. */
+  Decision askAnother(State state, WorkerId but, List<Effect> before, String why) {
+    Optional<WorkerId> next =
+        state.loaded().stream()
+            .filter(worker -> !worker.equals(but))
+            .findFirst()
+            .or(() -> state.loaded().stream().findFirst());
+    if (next.isEmpty()) {
+      return fail(state, why);
+    }
+    List<Effect> effects = new ArrayList<>(before);
+    effects.add(new AskState(next.get(), state.step()));
+    return new Decision(state.withSource(next.get()), List.copyOf(effects));
+  }
+
+  Decision saved(State state, Saved event) {
+    if (state.phase() != Phase.SAVING) {
+      return discard(state, event, "nothing was being saved");
+    }
+    return state.notFinite().reaches(mostNotFinite)
+        ? fail(state, state.notFinite().sentence(state.step() - 1), true)
+        : finish(state);
+  }
+
+  Decision finish(State state) {
+    List<Effect> effects = new ArrayList<>();
+    everybody(state).forEach(worker -> effects.add(new Dismiss(worker, "the run has ended")));
+    effects.add(new Finish(state.step(), state.step() < steps));
+    return new Decision(state.withPhase(Phase.ENDED), List.copyOf(effects));
+  }
+
+  // A run that was failing anyway still says why it began to.
+  Decision fail(State state, String sentence) {
+    return state.notFinite().reaches(mostNotFinite)
+        ? fail(
+            state,
+            "%s; the model could not be saved: %s"
+                .formatted(state.notFinite().sentence(state.step() - 1), sentence),
+            true)
+        : fail(state, sentence, false);
+  }
+
+  Decision fail(State state, String sentence, boolean namesSamples) {
+    List<Effect> effects = new ArrayList<>();
+    everybody(state).forEach(worker -> effects.add(new Dismiss(worker, "the run has failed")));
+    effects.add(new Fail(sentence, namesSamples));
+    return new Decision(state.withPhase(Phase.ENDED), List.copyOf(effects));
+  }
+
+  private static Stream<WorkerId> everybody(State state) {
+    return Stream.concat(state.joined().stream(), state.spares().stream());
+  }
+
+  static Decision discard(State state, Event event, String why) {
+    return new Decision(state, List.of(new Discard(event, why)));
+  }
+}

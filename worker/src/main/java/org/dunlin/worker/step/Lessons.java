@@ -1,0 +1,121 @@
+package org.dunlin.worker.step;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.LongFunction;
+import org.dunlin.data.state.Segment;
+import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.Scalars;
+
+/**
+ * The lessons that a member gives while it trains. They read the state between updates, a chunk at
+ * a time, and get a copy of each gradient before it is applied. Thread-safe.
+ */
+final class Lessons implements AutoCloseable {
+  private final State state;
+  private final Reduced reduced;
+  private final Set<StateLesson> open = ConcurrentHashMap.newKeySet();
+  // An update waits for a chunk that is being read, and no chunk is read during an update.
+  private final ReentrantReadWriteLock turns = new ReentrantReadWriteLock(true);
+  private long steps;
+  private Scalars scalars;
+  private boolean closed;
+
+  Lessons(State state, Reduced reduced, Scalars scalars) {
+    this.state = state;
+    this.reduced = reduced;
+    this.scalars = scalars;
+  }
+
+  /** This member learnt its own state, which has seen so many steps. */
+  void resume(long after, Scalars with) {
+    turns.writeLock().lock();
+    try {
+      steps = after;
+      scalars = with;
+    } finally {
+      turns.writeLock().unlock();
+    }
+  }
+
+  StateLesson begin(int share, int shares) {
+    return read(
+        after -> {
+          StateLesson lesson =
+              new StateLesson(this, state, reduced, share(state, share, shares), after, scalars);
+          if (closed) {
+            lesson.close();
+          } else {
+            open.add(lesson);
+          }
+          return lesson;
+        });
+  }
+
+  /** Every segment belongs to one share; they are about as large as each other. */
+  static List<Integer> share(State state, int share, int shares) {
+    List<Segment> segments = state.layout().segments();
+    long all = segments.stream().mapToLong(segment -> segment.tensor().elements()).sum();
+    List<Integer> own = new ArrayList<>();
+    long before = 0;
+    for (int s = 0; s < segments.size(); s++) {
+      long elements = segments.get(s).tensor().elements();
+      long middle = before + elements / 2;
+      if (Math.min(shares - 1, middle * shares / all) == share) {
+        own.add(s);
+      }
+      before += elements;
+    }
+    return List.copyOf(own);
+  }
+
+  /**
+   * Reads while nothing is being updated.
+   *
+   * @param reader is given the number of steps that the state has seen
+   */
+  <T> T read(LongFunction<T> reader) {
+    turns.readLock().lock();
+    try {
+      return reader.apply(steps);
+    } finally {
+      turns.readLock().unlock();
+    }
+  }
+
+  /** Updates the state by a step, of which all lessons hear. By the step thread. */
+  void update(StepResult outcome, Runnable update) {
+    turns.writeLock().lock();
+    try {
+      open.forEach(lesson -> lesson.record(outcome));
+      update.run();
+      steps = outcome.step() + 1;
+      scalars = outcome.scalars();
+    } finally {
+      turns.writeLock().unlock();
+    }
+  }
+
+  void ended(StateLesson lesson) {
+    open.remove(lesson);
+  }
+
+  /** Whether the state may still be read, seen from inside {@link #read}. */
+  boolean isOpen() {
+    return !closed;
+  }
+
+  @Override
+  public void close() {
+    turns.writeLock().lock();
+    try {
+      closed = true;
+    } finally {
+      turns.writeLock().unlock();
+    }
+    open.forEach(StateLesson::close);
+  }
+}
