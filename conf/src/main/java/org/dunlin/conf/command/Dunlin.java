@@ -82,6 +82,7 @@ public final class Dunlin implements Callable<Integer> {
             .addSubcommand(new QuickstartCommand(actions.quickstart()))
             .addSubcommand(new EmbedCommand(actions.embed()))
             .addSubcommand(new ScoreCommand(actions.score()))
+            .addSubcommand(new DrainCommand())
             .addSubcommand(new ConfigCommand())
             .setOut(out)
             .setErr(err)

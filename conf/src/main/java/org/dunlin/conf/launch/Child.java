@@ -56,6 +56,7 @@ final class Child {
   private final RunEvent.Member member;
   private final Process process;
   private final Path log;
+  private final long startedNs = System.nanoTime();
 
   private Child(RunEvent.Member member, Process process, Path log) {
     this.member = member;
@@ -127,6 +128,11 @@ final class Child {
   /** Role, name, incarnation and pid. */
   RunEvent.Member member() {
     return member;
+  }
+
+  /** How long ago it was started. */
+  long livedMs() {
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startedNs);
   }
 
   Path log() {

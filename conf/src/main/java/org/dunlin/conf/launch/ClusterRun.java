@@ -27,6 +27,7 @@ final class ClusterRun {
             })) {
       Coordination.run(
           inputs.run(admission, host, runFolder, relay),
+          runFolder,
           settings.clusterPort(),
           node -> relay.accept(new RunEvent.Noted(invitation(admission, node.endpoint()))),
           stop.first());

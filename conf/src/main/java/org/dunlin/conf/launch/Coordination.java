@@ -1,5 +1,6 @@
 package org.dunlin.conf.launch;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
@@ -14,18 +15,23 @@ final class Coordination {
   /**
    * Runs it to its end.
    *
+   * @param runFolder where other commands find it
    * @param port 0 for any free one
    * @param formed hears of the node once workers can join it
    * @param stop ends the run after the step under way
    */
-  static void run(Run run, int port, Consumer<ClusterNode> formed, CompletionStage<Void> stop) {
+  static void run(
+      Run run, Path runFolder, int port, Consumer<ClusterNode> formed, CompletionStage<Void> stop) {
     try (ClusterNode node = ClusterNode.start(List.of("coordinator"), run.host(), port)) {
       node.joinItself();
       ActorRef<CoordinatorActor.Command> coordinator =
           node.spawn(CoordinatorActor.create(run), "coordinator");
-      formed.accept(node);
-      stop.thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));
-      node.stopped(coordinator).toCompletableFuture().join();
+      try (Control control = Control.listen(runFolder, coordinator)) {
+        control.announce();
+        formed.accept(node);
+        stop.thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));
+        node.stopped(coordinator).toCompletableFuture().join();
+      }
     }
   }
 }

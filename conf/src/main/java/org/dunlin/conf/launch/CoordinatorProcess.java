@@ -35,6 +35,8 @@ public final class CoordinatorProcess {
     Logs.toStandardError();
     PrintStream lines = takeStandardOutput();
     Lifeline line = Lifeline.hold();
+    // Who ends a service tells all its processes.
+    StopRequest.handle("TERM", line::stop);
     int exitCode = 0;
     try {
       run(Path.of(arguments.get(0)), Long.parseLong(arguments.get(1)), line, lines);
@@ -63,6 +65,7 @@ public final class CoordinatorProcess {
         EventRelay relay = new EventRelay(printer)) {
       Coordination.run(
           inputs.run(admission, LocalRun.HOST, runFolder, relay),
+          runFolder,
           0,
           node -> lines.println(node.address()),
           line.stopAsked());

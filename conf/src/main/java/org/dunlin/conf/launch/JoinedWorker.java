@@ -26,10 +26,11 @@ public final class JoinedWorker {
 
   private JoinedWorker() {}
 
-  /** Gives the exit code: 0 sent away in order, 1 failed, 130 stopped; tells standard error why. */
+  /** Gives the exit code: 0 left in order, 1 failed, 130 stopped; tells standard error why. */
   public static int run(JoinRequest request) {
     Devices.require(request.devices());
-    StopRequest stop = StopRequest.bySignals("leaving the run; once more ends at once");
+    StopRequest stop =
+        StopRequest.bySignals("leaving the run after the step under way; once more ends at once");
     String name = request.name().orElseGet(JoinedWorker::ownName);
     WorkerId worker = new WorkerId(name, 1);
     Consumer<String> told = sentence -> System.err.println("worker " + worker + ": " + sentence);
@@ -57,7 +58,7 @@ public final class JoinedWorker {
             .formatted(host, coordinator.port(), Version.CURRENT);
     WorkerEnd end = Membership.run(setup, node -> node.join(coordinator), where, stop.first());
     told.accept((end.failed() ? "failed: " : "ended: ") + end.reason() + "; its log is " + log);
-    return stop.isAsked() ? STOPPED : end.failed() ? 1 : 0;
+    return !end.failed() ? 0 : stop.isAsked() ? STOPPED : 1;
   }
 
   private static int threads(JoinRequest request) {

@@ -38,7 +38,7 @@ final class Lifeline {
         new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         if (line.equals(STOP)) {
-          stopAsked.complete(null);
+          stop();
         }
       }
     } catch (IOException e) {
@@ -46,6 +46,11 @@ final class Lifeline {
     }
     LOG.info("the supervisor let go; this process ends");
     Runtime.getRuntime().halt(GONE);
+  }
+
+  /** As if the supervisor had asked. */
+  void stop() {
+    stopAsked.completeAsync(() -> null);
   }
 
   CompletionStage<Void> stopAsked() {

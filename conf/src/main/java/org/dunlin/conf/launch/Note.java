@@ -13,6 +13,9 @@ sealed interface Note {
   /** A child's process has ended. */
   record Ended(Child child, int exitCode) implements Note {}
 
+  /** It is time to start a worker that died again. */
+  record Due(RunEvent.Member dead) implements Note {}
+
   /** A person wants the run to end. */
   record StopAsked() implements Note {}
 }

@@ -3,7 +3,9 @@ package org.dunlin.conf.launch;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -18,7 +20,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A run in processes of its own: one coordinator and N workers, children of this one, which trains
- * nothing itself and keeps the terminal. A run that has begun outlives its workers but the last.
+ * nothing itself and keeps the terminal. A run that has begun outlives its workers but the last,
+ * and whoever died is started again.
  *
  * <p>One thread, the caller's, decides everything; the children's threads only bring it notes.
  */
@@ -48,6 +51,8 @@ final class ProcessRun {
   private final BlockingQueue<Note> notes = new LinkedBlockingQueue<>();
   private final List<Child> children = new ArrayList<>();
   private final OutcomeOf told = new OutcomeOf();
+  private final Map<String, Relaunch> relaunches = new TreeMap<>();
+  private String address = "";
   private Optional<Loss> lost = Optional.empty();
   private boolean hasStarted;
   private boolean killed;
@@ -106,7 +111,11 @@ final class ProcessRun {
 
   private void take(Note note) {
     switch (note) {
-      case Note.Addressed coordinator -> startWorkers(coordinator.address());
+      case Note.Addressed coordinator -> {
+        address = coordinator.address();
+        startWorkers();
+      }
+      case Note.Due due -> startAgain(due.dead());
       case Note.Said said -> {
         if (said.event() instanceof RunEvent.Failed failed && isSpared(said.child())) {
           LOG.info("{} says: {}", said.child().member(), failed.sentence());
@@ -140,6 +149,9 @@ final class ProcessRun {
     LOG.info("{} ended with exit code {}", child.member(), exitCode);
     tellProcesses();
     boolean inOrder = told.outcome().isPresent() && !failed();
+    if (isSpared(child) && !inOrder && !stop.isAsked()) {
+      relaunch(child, exitCode);
+    }
     if (inOrder || lost.isPresent() || isSpared(child)) {
       return;
     }
@@ -161,6 +173,36 @@ final class ProcessRun {
                             child.log()))));
   }
 
+  // Whoever left in order was asked to.
+  private void relaunch(Child child, int exitCode) {
+    if (exitCode == 0) {
+      return;
+    }
+    RunEvent.Member dead = child.member();
+    Relaunch next = relaunches.getOrDefault(dead.name(), Relaunch.NONE).after(child.livedMs());
+    relaunches.put(dead.name(), next);
+    next.pauseMs()
+        .ifPresentOrElse(
+            pauseMs ->
+                CompletableFuture.delayedExecutor(pauseMs, TimeUnit.MILLISECONDS)
+                    .execute(() -> notes.add(new Note.Due(dead))),
+            () ->
+                watcher.accept(
+                    new RunEvent.Noted(
+                        "%s is put aside: it died %d times in a row soon after its start, last with exit code %d; its log is %s"
+                            .formatted(dead.name(), next.deaths(), exitCode, child.log()))));
+  }
+
+  private void startAgain(RunEvent.Member dead) {
+    if (outcome().isEmpty() && !stop.isAsked()) {
+      startWorker(dead.name(), dead.incarnation() + 1);
+      watcher.accept(
+          new RunEvent.Noted(
+              "%s is started again, as worker %s#%d"
+                  .formatted(dead.name(), dead.name(), dead.incarnation() + 1)));
+    }
+  }
+
   // Once it has begun, a run needs its coordinator and one worker; the coordinator says the rest.
   private boolean isSpared(Child child) {
     return hasStarted
@@ -180,26 +222,29 @@ final class ProcessRun {
             RunFolder.log(runFolder, member.name())));
   }
 
-  private void startWorkers(String address) {
+  private void startWorkers() {
+    for (int w = 1; w <= settings.workers() && !stop.isAsked(); w++) {
+      startWorker("worker-" + w, 1);
+    }
+  }
+
+  private void startWorker(String name, long incarnation) {
     long directBytes =
         MemoryBudget.of(spec, settings.computeThreads(), settings.workers()).directBytes();
-    for (int w = 1; w <= settings.workers() && !stop.isAsked(); w++) {
-      RunEvent.Member member = new RunEvent.Member("worker", "worker-" + w, 1, 0);
-      start(
-          new Child.Plan(
-              member,
-              WorkerProcess.class,
-              List.of(
-                  member.name(),
-                  Long.toString(member.incarnation()),
-                  address,
-                  Integer.toString(settings.computeThreads()),
-                  Integer.toString(settings.workers()),
-                  settings.traces() ? RunFolder.trace(runFolder, member.name()).toString() : ""),
-              settings.workerHeapMib(),
-              directBytes / MIB + MORE_DIRECT_MIB,
-              RunFolder.log(runFolder, member.name())));
-    }
+    start(
+        new Child.Plan(
+            new RunEvent.Member("worker", name, incarnation, 0),
+            WorkerProcess.class,
+            List.of(
+                name,
+                Long.toString(incarnation),
+                address,
+                Integer.toString(settings.computeThreads()),
+                Integer.toString(settings.workers()),
+                settings.traces() ? RunFolder.trace(runFolder, name).toString() : ""),
+            settings.workerHeapMib(),
+            directBytes / MIB + MORE_DIRECT_MIB,
+            RunFolder.log(runFolder, name)));
   }
 
   private void start(Child.Plan plan) {

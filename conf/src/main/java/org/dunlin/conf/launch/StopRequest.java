@@ -65,7 +65,7 @@ public final class StopRequest {
 
   // By name, because the compiler warns of these classes and the warning cannot be switched off;
   // there is no other way to give a signal a meaning of its own.
-  private static void handle(String name, Runnable action) {
+  static void handle(String name, Runnable action) {
     try {
       Class<?> handler = Class.forName("sun.misc.SignalHandler");
       Class<?> signal = Class.forName("sun.misc.Signal");

@@ -19,7 +19,8 @@ import org.slf4j.LoggerFactory;
 /**
  * A worker of a run on one machine, a child of its supervisor; arguments are its name, incarnation,
  * the coordinator's address, compute threads, workers, and a file for its trace or "". It needs
- * nothing but the coordinator's address, and lives until it is sent away.
+ * nothing but the coordinator's address, and lives until it is sent away. SIGTERM lets it leave in
+ * order.
  */
 public final class WorkerProcess {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerProcess.class);
@@ -56,6 +57,8 @@ public final class WorkerProcess {
 
   private static WorkerEnd run(
       WorkerId worker, String coordinator, int threads, int workers, String traceFile) {
+    CompletableFuture<Void> leave = new CompletableFuture<>();
+    StopRequest.handle("TERM", () -> leave.completeAsync(() -> null));
     WorkerSetup setup =
         new WorkerSetup(
             worker,
@@ -65,10 +68,7 @@ public final class WorkerProcess {
             spec -> KernelProbe.sha256(spec.compute()),
             LOG::info);
     return Membership.run(
-        setup,
-        node -> node.join(coordinator),
-        "the cluster at " + coordinator,
-        new CompletableFuture<>());
+        setup, node -> node.join(coordinator), "the cluster at " + coordinator, leave);
   }
 
   private static Trace trace(WorkerId worker, String file) {

@@ -1,0 +1,31 @@
+package org.dunlin.conf.launch;
+
+import java.util.Optional;
+
+/**
+ * Whether a worker that died is started again. Pure.
+ *
+ * @param deaths in a row, each soon after its start
+ */
+record Relaunch(int deaths) {
+  static final Relaunch NONE = new Relaunch(0);
+
+  /** After so many in a row it is put aside: its machine, or what it was given, is at fault. */
+  static final int MOST_DEATHS = 5;
+
+  // Whoever lived so long had got to work.
+  private static final long SOON_MS = 60_000;
+  private static final long LEAST_PAUSE_MS = 100;
+
+  /** What follows a death. */
+  Relaunch after(long livedMs) {
+    return new Relaunch(livedMs < SOON_MS ? deaths + 1 : 1);
+  }
+
+  /** How long to wait before the next life; empty: there is none. */
+  Optional<Long> pauseMs() {
+    return deaths < MOST_DEATHS
+        ? Optional.of(LEAST_PAUSE_MS << (2 * Math.max(0, deaths - 1)))
+        : Optional.empty();
+  }
+}
