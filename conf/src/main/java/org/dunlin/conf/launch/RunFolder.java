@@ -14,6 +14,7 @@ import java.util.stream.Stream;
 import org.dunlin.conf.report.MetricsLog;
 import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.ReportFile;
+import org.dunlin.coordinator.ledger.LedgerFile;
 import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.protocol.Refusal;
 
@@ -42,6 +43,7 @@ public final class RunFolder implements AutoCloseable {
               Pattern.quote(MetricsLog.NAME),
               Pattern.quote(ReportFile.NAME),
               Pattern.quote(RecordFile.NAME),
+              LedgerFile.NAME.pattern(),
               "\\.(processes|report)\\.json\\.next",
               Pattern.quote(LOG),
               LOGS,
