@@ -12,6 +12,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.dunlin.conf.launch.Job;
 import org.dunlin.conf.launch.LedgerCheck;
@@ -26,6 +27,7 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.ledger.LedgerRecord.Header;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -45,10 +47,22 @@ class LedgerTest {
   private static final String PROVEN =
       "ledger: 30 steps, 480 samples, each counted exactly once in each epoch; 320 of epoch 1 have not been used yet";
 
+  /** Trained once, and copied by each test that does something to it. */
+  @TempDir private static Path trained;
+
   @TempDir private Path folder;
   private Path run;
   private Path data;
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+
+  @BeforeAll
+  static void train() throws Exception {
+    try (Job job = Job.open(Golden.settings(trained, STEPS, 0));
+        Watcher watcher = job.watching()) {
+      assertThat(job.runHere(2, watcher, StopRequest.byHand()))
+          .isInstanceOf(Outcome.Finished.class);
+    }
+  }
 
   @BeforeEach
   void copyData() throws Exception {
@@ -59,7 +73,7 @@ class LedgerTest {
 
   @Test
   void shouldProveARunAndSayWhatDamageUndoes() throws Exception {
-    train();
+    copyRun();
     assertThat(check(false)).isEqualTo(TABLE + PROVEN + "\n");
     assertThat(check(true))
         .startsWith(TABLE + PROVEN + "; that they are the plan's samples was not checked");
@@ -98,7 +112,7 @@ class LedgerTest {
   /** The records are whole, but say something else than the plan. */
   @Test
   void shouldNameTheStepAndTheSampleOfALedgerThatIsNotThePlans() throws Exception {
-    train();
+    copyRun();
     forge(9, 3, 399);
     assertThatThrownBy(() -> check(false))
         .isInstanceOf(Refusal.class)
@@ -109,13 +123,11 @@ class LedgerTest {
         .hasMessageMatching("ledger: not proven: step [0-9]+ used sample 399 again in epoch 0");
   }
 
-  private void train() throws Exception {
-    Settings settings = Golden.settings(run, STEPS, 0).with(Map.of("data.files", data));
-    try (Job job = Job.open(settings);
-        Watcher watcher = job.watching()) {
-      assertThat(job.runHere(2, watcher, StopRequest.byHand()))
-          .isInstanceOf(Outcome.Finished.class);
-    }
+  private void copyRun() throws Exception {
+    Files.createDirectories(run);
+    Files.copy(trained.resolve("ledger-000001.bin"), run.resolve("ledger-000001.bin"));
+    Settings settings = Settings.load(Optional.of(trained.resolve("run.conf")), Map.of());
+    Files.writeString(run.resolve("run.conf"), settings.with(Map.of("data.files", data)).render());
   }
 
   private void forge(long step, int place, long sample) throws Exception {
@@ -156,7 +168,7 @@ class LedgerTest {
 
   @Test
   void shouldTakeUpWhereATermEnded() throws Exception {
-    train();
+    copyRun();
     LedgerReader reader = LedgerReader.open(run);
     Header first = reader.header().orElseThrow();
     Header second =
