@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -202,6 +203,34 @@ class LedgerTest {
       assertThat(trainer.awaitExit()).isEqualTo(1);
     }
     prove(" of 1000000 steps, [0-9]+ samples, each counted exactly once.*");
+  }
+
+  /** A limit of a file's size does what a full disk does: it cuts a record off. */
+  @Test
+  @Tag("process")
+  void shouldFailEveryCommitOnceTheDiskIsFullAndKeepAllBefore() throws Exception {
+    Files.createDirectories(run);
+    Process writer =
+        new ProcessBuilder(
+                "prlimit",
+                "--fsize=20001",
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:-UsePerfData", // its file is larger
+                "-cp",
+                System.getProperty("java.class.path"),
+                LedgerWriter.class.getName(),
+                run.toString())
+            .redirectErrorStream(true)
+            .start();
+    List<String> said = writer.inputReader().lines().toList();
+    Path ledger = run.resolve("ledger-000001.bin");
+    assertThat(said).hasSize(4);
+    assertThat(said.subList(0, 3))
+        .allMatch(line -> line.startsWith(ledger + ": cannot be written: "));
+    assertThat(Files.size(ledger)).isEqualTo(20001);
+    List<Long> steps = new ArrayList<>();
+    LedgerReader.open(run).read(step -> steps.add(step.step()));
+    assertThat(steps).hasSize(Integer.parseInt(said.get(3))).hasSizeGreaterThan(100);
   }
 
   private void prove(String last) throws Exception {
