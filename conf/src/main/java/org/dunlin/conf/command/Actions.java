@@ -5,11 +5,18 @@ import java.io.PrintStream;
 import org.dunlin.conf.embed.EmbedRequest;
 import org.dunlin.conf.embed.ScoreRequest;
 import org.dunlin.conf.launch.JoinRequest;
+import org.dunlin.conf.launch.LedgerRequest;
 import org.dunlin.conf.settings.Settings;
 
 /** What the commands do. Each returns the exit code; a Refusal is told to the person. */
 public record Actions(
-    Train train, Train coordinate, Work work, Quickstart quickstart, Embed embed, Score score) {
+    Train train,
+    Train coordinate,
+    Work work,
+    Quickstart quickstart,
+    Embed embed,
+    Score score,
+    Ledger ledger) {
 
   /** Trains; model and data are given. */
   @FunctionalInterface
@@ -39,6 +46,12 @@ public record Actions(
   @FunctionalInterface
   public interface Score {
     int run(ScoreRequest request, InputStream standardInput, PrintStream scores);
+  }
+
+  /** Proves what a run's steps used. */
+  @FunctionalInterface
+  public interface Ledger {
+    int run(LedgerRequest request, PrintStream out);
   }
 
   /** What the quickstart can learn. */

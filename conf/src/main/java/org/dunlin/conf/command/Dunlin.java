@@ -9,6 +9,7 @@ import org.dunlin.conf.embed.PairScorer;
 import org.dunlin.conf.flagembedding.FlagEmbedding;
 import org.dunlin.conf.flagembedding.Understood;
 import org.dunlin.conf.launch.JoinedWorker;
+import org.dunlin.conf.launch.LedgerCheck;
 import org.dunlin.conf.launch.Training;
 import org.dunlin.conf.quickstart.Quickstart;
 import org.dunlin.data.wordnet.WordNetTask;
@@ -83,6 +84,7 @@ public final class Dunlin implements Callable<Integer> {
             .addSubcommand(new EmbedCommand(actions.embed()))
             .addSubcommand(new ScoreCommand(actions.score()))
             .addSubcommand(new DrainCommand())
+            .addSubcommand(new LedgerCommand(actions.ledger()))
             .addSubcommand(new ConfigCommand())
             .setOut(out)
             .setErr(err)
@@ -120,6 +122,7 @@ public final class Dunlin implements Callable<Integer> {
         JoinedWorker::run,
         (task, settings) -> Quickstart.run(WordNetTask.of(task.toString()), settings),
         LineEmbedder::run,
-        PairScorer::run);
+        PairScorer::run,
+        LedgerCheck::run);
   }
 }

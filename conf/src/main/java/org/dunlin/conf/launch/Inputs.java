@@ -1,23 +1,30 @@
 package org.dunlin.conf.launch;
 
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
+import org.dunlin.coordinator.ledger.LedgerFile;
+import org.dunlin.coordinator.ledger.LedgerProof;
 import org.dunlin.coordinator.model.InitialState;
 import org.dunlin.coordinator.model.ModelExport;
 import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.data.feed.Feed;
+import org.dunlin.data.feed.PlannedSteps;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.plan.DataPlan;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
+import org.dunlin.protocol.ledger.LedgerRecord;
 import org.dunlin.protocol.run.MicroBatchLimit;
 import org.dunlin.protocol.run.RunSpec;
 
@@ -34,6 +41,7 @@ final class Inputs implements AutoCloseable {
   private final Tokenizer tokenizer;
   private final RunSpec spec;
   private final DataPlan plan;
+  private Optional<LedgerFile> ledger = Optional.empty();
 
   private Inputs(
       Settings settings,
@@ -117,12 +125,37 @@ final class Inputs implements AutoCloseable {
     return new Inputs(settings.probed(limits), model, samples, tokenizer, limited, plan);
   }
 
+  /** What there is to be proven of a run of them. */
+  LedgerProof.Plan ledgerPlan(PlannedSteps steps) {
+    BitSet rows = new BitSet();
+    plan.sources().all().forEach(source -> Arrays.stream(source.rows()).forEach(rows::set));
+    return new LedgerProof.Plan(rows, steps);
+  }
+
+  /** Which samples each step uses. Close it before this. */
+  PlannedSteps plannedSteps() {
+    return new PlannedSteps(samples, tokenizer, spec);
+  }
+
+  private LedgerRecord.Header header(Term term) {
+    return new LedgerRecord.Header(
+        spec.name(),
+        term,
+        spec.steps(),
+        samples.count(),
+        plan.sources().rows(),
+        spec.dataSha256(),
+        spec.weightsSha256());
+  }
+
   /**
-   * The run as its coordinator needs it.
+   * The run as its coordinator needs it. Once: it begins the run's ledger.
    *
    * @param host under which workers reach it
    */
   Run run(Admission admission, String host, Path runFolder, Consumer<RunEvent> watcher) {
+    LedgerFile begun = LedgerFile.create(runFolder, header(TERM));
+    ledger = Optional.of(begun);
     return new Run(
         TERM,
         spec,
@@ -136,11 +169,13 @@ final class Inputs implements AutoCloseable {
         () -> InitialState.of(model),
         new ModelExport(model, spec, runFolder),
         new RecordFile(runFolder),
+        begun,
         watcher);
   }
 
   @Override
   public void close() {
+    ledger.ifPresent(LedgerFile::close);
     close(model, samples, tokenizer);
   }
 

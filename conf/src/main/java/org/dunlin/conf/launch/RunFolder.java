@@ -14,6 +14,7 @@ import java.util.stream.Stream;
 import org.dunlin.conf.report.MetricsLog;
 import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.ReportFile;
+import org.dunlin.coordinator.ledger.LedgerFile;
 import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.protocol.Refusal;
 
@@ -44,6 +45,7 @@ public final class RunFolder implements AutoCloseable {
               Pattern.quote(RecordFile.NAME),
               Pattern.quote(Control.FILE),
               "\\.(processes|report|control)\\.json\\.next",
+              LedgerFile.NAME.pattern(),
               Pattern.quote(LOG),
               LOGS,
               TRACES,

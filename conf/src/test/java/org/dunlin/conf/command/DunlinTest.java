@@ -14,6 +14,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.dunlin.conf.command.Actions.Task;
@@ -21,6 +22,7 @@ import org.dunlin.conf.embed.EmbedRequest;
 import org.dunlin.conf.embed.Head;
 import org.dunlin.conf.embed.ScoreRequest;
 import org.dunlin.conf.launch.JoinRequest;
+import org.dunlin.conf.launch.LedgerRequest;
 import org.dunlin.conf.settings.Flags;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.protocol.Refusal;
@@ -165,6 +167,22 @@ class DunlinTest {
   }
 
   @Test
+  void shouldCarryEveryFlagOfTheLedger() {
+    run("ledger", "my-run");
+    run("ledger", "my-run", "--without-data");
+    run("ledger", "my-run", "--step", "7");
+
+    Path run = Path.of("my-run");
+    assertThat(received)
+        .containsExactly(
+            new LedgerRequest(run, false, OptionalLong.empty()),
+            new LedgerRequest(run, true, OptionalLong.empty()),
+            new LedgerRequest(run, false, OptionalLong.of(7)));
+    assertThat(run("ledger", "my-run", "--step", "-1")).isEqualTo(2);
+    assertThat(err).hasToString("--step: -1 (expected: >= 0)\n");
+  }
+
+  @Test
   void shouldCarryEveryFlagOfAWorker() {
     run("worker", "--join", "10.0.0.5");
     run(
@@ -263,6 +281,8 @@ class DunlinTest {
         "embed",
         "embed --heads vectors m",
         "score pairs.jsonl",
+        "ledger",
+        "ledger my-run --step last",
         "score --model m --mode all",
         "train a.conf b.conf",
         "train --steps",
@@ -324,12 +344,29 @@ class DunlinTest {
     assertThat(run()).isEqualTo(2);
     assertThat(err.toString())
         .contains(
-            "quickstart", "train", "coordinator", "worker", "embed", "score", "config", "130");
+            "quickstart",
+            "train",
+            "coordinator",
+            "worker",
+            "embed",
+            "score",
+            "ledger",
+            "config",
+            "130");
   }
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"train", "coordinator", "worker", "quickstart", "embed", "score", "config"})
+      strings = {
+        "train",
+        "coordinator",
+        "worker",
+        "quickstart",
+        "embed",
+        "score",
+        "ledger",
+        "config"
+      })
   void shouldTeachEveryCommandWithAnExample(String command) {
     assertThat(run(command, "--help")).isZero();
     assertThat(out.toString()).contains("Example:", "dunlin " + command, "--version");
@@ -398,6 +435,10 @@ class DunlinTest {
               return 0;
             },
             (request, texts, scores) -> {
+              received.add(request);
+              return 0;
+            },
+            (request, out) -> {
               received.add(request);
               return 0;
             });

@@ -22,6 +22,7 @@ class RunFolderTest {
     Files.writeString(run.resolve("model-after-7-steps/model.safetensors"), "old");
     Files.writeString(run.resolve("metrics.jsonl"), "old");
     Files.writeString(run.resolve("run.conf"), "old");
+    Files.writeString(run.resolve("ledger-000002.bin"), "old");
     Files.writeString(run.resolve("notes.txt"), "mine");
   }
 
@@ -39,6 +40,7 @@ class RunFolderTest {
       assertThat(folder.path().resolve("notes.txt")).hasContent("mine");
       assertThat(run.resolve("model-after-7-steps")).doesNotExist();
       assertThat(run.resolve("metrics.jsonl")).doesNotExist();
+      assertThat(run.resolve("ledger-000002.bin")).doesNotExist();
     }
   }
 

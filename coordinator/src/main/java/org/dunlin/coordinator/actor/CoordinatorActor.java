@@ -34,6 +34,7 @@ import org.dunlin.coordinator.step.Share;
 import org.dunlin.coordinator.step.State;
 import org.dunlin.coordinator.step.StepProtocol;
 import org.dunlin.data.feed.StepBatch;
+import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Seat;
@@ -89,6 +90,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private record Written(CutRecord cut) implements Command {}
 
+  private record Ledgered(long step) implements Command {}
+
   private record Failed(Throwable cause) implements Command {}
 
   private final Run run;
@@ -101,6 +104,9 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private State state = State.initial();
   private long lastCommitNs;
   private long[] lastSamples = {};
+  private Intended intended = new Intended(-1, new Generation(0));
+
+  private record Intended(long step, Generation generation) {}
 
   /** The actor of a run; it registers itself, and stops when the run is over. */
   public static Behavior<Command> create(Run run) {
@@ -140,6 +146,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         .onMessage(SaveDone.class, command -> saved(command.saved()))
         .onMessage(SaveBroke.class, command -> saveBroke(command))
         .onMessage(Written.class, command -> written(command.cut()))
+        .onMessage(Ledgered.class, command -> ledgered(command.step()))
         .onMessage(Failed.class, command -> failed(command.cause()))
         .onMessage(Drain.class, command -> drain(command))
         .onMessage(Stop.class, command -> on(new Event.StopAsked()))
@@ -241,6 +248,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private Behavior<Command> read(Optional<StepBatch> batch) {
     feeder.arrived(batch);
+    intend();
     readAhead();
     return this;
   }
@@ -308,11 +316,31 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
           .info("{} -> {} at step {}", state.phase(), decision.next().phase(), state.step());
     }
     state = decision.next();
-    decision.effects().forEach(this::carryOut);
+    decision.effects().forEach(effect -> carryOut(effect, event));
+    intend();
     return state.phase() == State.Phase.ENDED ? Behaviors.stopped() : this;
   }
 
-  private void carryOut(Effect effect) {
+  // The ledger hears of the open step as soon as its batch is there, and of every new generation.
+  private void intend() {
+    Intended now = new Intended(state.step(), state.generation());
+    if (state.phase() == State.Phase.STEPPING && !now.equals(intended)) {
+      feeder
+          .find(now.step())
+          .ifPresent(
+              batch -> {
+                intended = now;
+                run.ledger()
+                    .intend(
+                        now.step(),
+                        batch.header().epoch(),
+                        now.generation(),
+                        batch.header().sampleIds());
+              });
+    }
+  }
+
+  private void carryOut(Effect effect, Event cause) {
     switch (effect) {
       case Effect.Park e -> {
         tell(
@@ -324,7 +352,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       case Effect.Teach e -> teach(e);
       case Effect.Ledger e -> ledger(e);
       case Effect.Assign e -> assign(e);
-      case Effect.Commit e -> commit(e);
+      case Effect.Commit e -> {
+        enter(e, cause);
+        commit(e);
+      }
       case Effect.AskState e -> tell(e.worker(), new ToWorker.Export(run.term(), e.steps()));
       case Effect.Save e ->
           getContext()
@@ -434,6 +465,22 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       run.watcher().accept(new RunEvent.Started(run.spec().steps(), assign.shares().size()));
       lastCommitNs = System.nanoTime();
     }
+  }
+
+  // A step is committed when the last member is prepared with the checksum that all others hold.
+  private void enter(Effect.Commit commit, Event cause) {
+    if (!(cause instanceof Event.Prepared last)) {
+      throw new IllegalStateException("step " + commit.step() + " is committed by " + cause);
+    }
+    getContext()
+        .pipeToSelf(
+            run.ledger().commit(commit.step(), commit.generation(), last.result().checksum()),
+            (done, error) -> error == null ? new Ledgered(commit.step()) : new Failed(error));
+  }
+
+  private Behavior<Command> ledgered(long step) {
+    getContext().getLog().debug("step {} is in the ledger", step);
+    return this;
   }
 
   private void commit(Effect.Commit commit) {

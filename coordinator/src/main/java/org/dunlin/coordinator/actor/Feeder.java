@@ -104,6 +104,11 @@ final class Feeder {
     return stream.second();
   }
 
+  /** A step's batch, if it has been read and is not final. */
+  Optional<StepBatch> find(long step) {
+    return window.find(step);
+  }
+
   StepBatch committed(long step) {
     return window.committed(step);
   }

@@ -10,6 +10,7 @@ import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.data.feed.StepBatch;
+import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.run.RunSpec;
@@ -30,6 +31,7 @@ import org.dunlin.protocol.run.RunSpec;
  * @param initialState the parameters a worker starts from; asked once a worker
  * @param modelSink where the trained parameters go
  * @param records where records are made durable
+ * @param ledger which samples each step used; whoever made it closes it after the run
  * @param watcher told of everything that happens, in order, on the actor's thread: must not block
  */
 public record Run(
@@ -45,12 +47,35 @@ public record Run(
     Supplier<Source<StateChunk, NotUsed>> initialState,
     ModelSink modelSink,
     RecordLog records,
+    Ledger ledger,
     Consumer<RunEvent> watcher) {
 
   /** Keeps what time or a machine decided, so that the run can be told again. */
   public interface RecordLog {
     /** Completes when the record is on disk; fails if it cannot be. */
     CompletionStage<Void> append(CutRecord record);
+  }
+
+  /**
+   * Keeps which samples each committed step used. Calls are carried out in their order, and do not
+   * block.
+   */
+  public interface Ledger {
+    /**
+     * Says what a step is about to use, without waiting for the disk; what fails is told by the
+     * next commit.
+     *
+     * @param sampleIds in the batch's order; not to be changed afterwards
+     */
+    void intend(long step, int epoch, Generation generation, long[] sampleIds);
+
+    /**
+     * Says that the step is final, with the samples of its newest intent.
+     *
+     * @param checksum of the reduced gradient
+     * @return completes when both are on disk; fails if they cannot be
+     */
+    CompletionStage<Void> commit(long step, Generation generation, long checksum);
   }
 
   /** Writes a model folder, whole or not at all. */

@@ -2,6 +2,7 @@ package org.dunlin.coordinator.feed;
 
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import org.dunlin.data.feed.StepBatch;
@@ -56,6 +57,11 @@ public final class FeedWindow {
     }
     tokens -= batch.header().tokens();
     return batch;
+  }
+
+  /** A kept step; empty if it has not been read yet, or is final. */
+  public Optional<StepBatch> find(long step) {
+    return Optional.ofNullable(steps.get(step));
   }
 
   /** All kept batches, ascending by step. */

@@ -92,6 +92,21 @@ class FeedTest {
     }
   }
 
+  @Test
+  void shouldPlanTheSamplesThatItFeeds() throws Exception {
+    for (BatchSpec batch : List.of(FIXED, BUDGET)) {
+      RunSpec spec = run(9, Feed.steps(samples, tokenizer, batch, DataSpec.PLAIN, 9, 2), batch);
+      try (PlannedSteps planned = new PlannedSteps(samples, tokenizer, spec)) {
+        for (StepBatch step : collect(spec)) {
+          PlannedStep same = planned.next();
+          assertThat(same.sampleIds()).containsExactly(step.header().sampleIds());
+          assertThat(same.epoch()).isEqualTo(step.header().epoch());
+        }
+        assertThat(planned.next().epoch()).isEqualTo(2); // it goes on
+      }
+    }
+  }
+
   /** 203 rows are 25 batches of 8 and one of 3: eight steps of three batches, and two batches. */
   @Test
   void shouldGatherSeveralBatchesInAStep() throws Exception {

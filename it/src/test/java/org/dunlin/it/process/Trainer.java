@@ -86,6 +86,12 @@ final class Trainer implements AutoCloseable {
     return start(List.of(), List.of(), Path.of(""), all, environment);
   }
 
+  /** A proof of what a run has used. */
+  static Trainer ledger(Path runFolder) throws IOException {
+    return start(
+        List.of(), List.of(), runFolder, List.of("ledger", runFolder.toString()), Map.of());
+  }
+
   private static Trainer start(
       List<String> before,
       List<String> flags,

@@ -16,6 +16,7 @@ import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.data.model.ModelFolder;
+import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.StateChunk;
@@ -82,7 +83,20 @@ class WrongVersionTest {
         record -> {
           throw new AssertionError("nothing was recorded");
         },
+        new NoLedger(),
         event -> {});
+  }
+
+  private static final class NoLedger implements Run.Ledger {
+    @Override
+    public void intend(long step, int epoch, Generation generation, long[] sampleIds) {
+      throw new AssertionError("nothing was begun");
+    }
+
+    @Override
+    public CompletionStage<Void> commit(long step, Generation generation, long checksum) {
+      throw new AssertionError("nothing was committed");
+    }
   }
 
   private static final class NoModel implements Run.ModelSink {

@@ -9,6 +9,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.ledger.LedgerRecord;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToCoordinator.Prepared;
 import org.dunlin.protocol.run.BatchSpec;
@@ -131,6 +132,29 @@ class CodecTest {
     assertThat(BatchCodec.read(BatchCodec.write(batch)))
         .usingRecursiveComparison()
         .isEqualTo(batch);
+  }
+
+  @Test
+  void shouldKeepALedgersRecords() {
+    for (LedgerRecord entry :
+        List.of(
+            new LedgerRecord.Header("my run", new Term(3), 100, 400, 390, "ab", "cd"),
+            new LedgerRecord.Intent(5, 1, new Generation(2), new long[] {7, 399, 0, 8}),
+            new LedgerRecord.Intent(0, 0, new Generation(1), new long[0]),
+            new LedgerRecord.Commit(5, new Generation(2), -9))) {
+      assertThat(LedgerCodec.read(LedgerCodec.write(entry))).isEqualTo(entry);
+    }
+  }
+
+  @Test
+  void shouldRefuseALedgersRecordOfALaterVersion() {
+    byte[] unknown = {(byte) (15 << 3 | 2), 0}; // field 15, a message without a field
+    assertThatThrownBy(() -> LedgerCodec.read(unknown))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("a kind that this Dunlin does not know");
+    assertThatThrownBy(() -> LedgerCodec.read(new byte[] {-1}))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith("not a record of a ledger");
   }
 
   @Test
