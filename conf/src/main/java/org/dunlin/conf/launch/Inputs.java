@@ -25,9 +25,6 @@ import org.dunlin.protocol.run.RunSpec;
  * What a run reads, opened and checked, and the run that it makes. Close it when the run is over.
  */
 final class Inputs implements AutoCloseable {
-  // The first: nobody coordinated this run before.
-  private static final Term TERM = new Term(1);
-
   private final Settings settings;
   private final ModelFolder model;
   private final SampleFiles samples;
@@ -120,11 +117,12 @@ final class Inputs implements AutoCloseable {
   /**
    * The run as its coordinator needs it.
    *
+   * @param term that the coordinator holds for as long as it lives
    * @param host under which workers reach it
    */
-  Run run(Admission admission, String host, Path runFolder, Consumer<RunEvent> watcher) {
+  Run run(Term term, Admission admission, String host, Path runFolder, Consumer<RunEvent> watcher) {
     return new Run(
-        TERM,
+        term,
         spec,
         Version.CURRENT,
         host,
@@ -135,7 +133,7 @@ final class Inputs implements AutoCloseable {
         Feed.batches(samples, tokenizer, spec),
         () -> InitialState.of(model),
         new ModelExport(model, spec, runFolder),
-        new RecordFile(runFolder),
+        RecordFile.open(runFolder, term),
         watcher);
   }
 
