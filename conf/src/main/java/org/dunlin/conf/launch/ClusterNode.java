@@ -128,10 +128,11 @@ public final class ClusterNode implements AutoCloseable {
 
   /**
    * Makes this standby's node the coordinator's, one standby at a time: the nodes of coordinators
-   * before it, which may have been standbys themselves, are removed, and from now on every node
-   * that stays unreachable. Only for who holds the run's term. Returns at once; who is removed is
-   * so for the others some gossip later (0.2 s and more), which nothing needs to wait for: actors
-   * of this node are found and reached meanwhile.
+   * before it, which may have been standbys themselves, are down from now on, and later every node
+   * that stays unreachable. Only for who holds the run's term. Returns at once, from any thread.
+   *
+   * <p>A node that is down keeps nobody out, but is forgotten only when it is found unreachable, 30
+   * s later: until then the receptionist may list the dead coordinator's actor beside this one's.
    */
   void preside() {
     Cluster cluster = Cluster.get(system);

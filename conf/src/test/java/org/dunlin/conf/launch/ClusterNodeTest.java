@@ -84,17 +84,18 @@ class ClusterNodeTest {
           "finder");
     }
 
-    /** Waits until it finds one coordinator alone, at an address, which is not an older one. */
-    ActorRef<ToCoordinator> awaitOnly(String address, ActorRef<ToCoordinator> older)
+    /** Waits until it finds a coordinator at an address, which is not an older one. */
+    ActorRef<ToCoordinator> await(String address, ActorRef<ToCoordinator> older)
         throws InterruptedException {
-      Set<ActorRef<ToCoordinator>> now = Set.of();
-      while (now.size() != 1
-          || now.contains(older)
-          || !now.iterator().next().path().address().toString().equals(address)) {
-        now = found.poll(LIMIT_SECONDS, TimeUnit.SECONDS);
+      while (true) {
+        Set<ActorRef<ToCoordinator>> now = found.poll(LIMIT_SECONDS, TimeUnit.SECONDS);
         assertThat(now).as("found within %d s", LIMIT_SECONDS).isNotNull();
+        for (ActorRef<ToCoordinator> each : now) {
+          if (!each.equals(older) && each.path().address().toString().equals(address)) {
+            return each;
+          }
+        }
       }
-      return now.iterator().next();
     }
   }
 
@@ -169,16 +170,16 @@ class ClusterNodeTest {
     standby.join(old);
     awaitUp(standby);
     awaitUp(worker.node);
-    ActorRef<ToCoordinator> first = worker.awaitOnly(old, null);
+    ActorRef<ToCoordinator> first = worker.await(old, null);
 
     kill(process);
     standby.preside();
     register(standby);
 
-    worker.awaitOnly(standby.address(), first);
+    worker.await(standby.address(), first);
     // The dead one is no member any more, so that others are let in.
     Worker late = new Worker(standby.address());
-    late.awaitOnly(standby.address(), first);
+    late.await(standby.address(), first);
     awaitUp(late.node);
     assertThat(members(standby)).doesNotContain(old).contains(late.node.address());
   }
@@ -187,7 +188,7 @@ class ClusterNodeTest {
   void shouldLetANewCoordinatorInThroughTheWorkerThatLivesThoughAnotherDiedToo() throws Exception {
     Worker worker = new Worker(old);
     awaitUp(worker.node);
-    ActorRef<ToCoordinator> first = worker.awaitOnly(old, null);
+    ActorRef<ToCoordinator> first = worker.await(old, null);
     ClusterNode doomed = start("worker", 0);
     doomed.join(old);
     awaitUp(doomed);
@@ -202,7 +203,7 @@ class ClusterNodeTest {
         .containsExactly(worker.node.address());
 
     awaitUp(next);
-    worker.awaitOnly(old, first);
+    worker.await(old, first);
     assertThat(members(next)).contains(worker.node.address()).doesNotContain(gone);
     assertThat(worker.node.system().getWhenTerminated().toCompletableFuture()).isNotDone();
   }
@@ -221,7 +222,7 @@ class ClusterNodeTest {
 
     awaitUp(next);
     Worker late = new Worker(old);
-    late.awaitOnly(old, null);
+    late.await(old, null);
     assertThat(members(next)).doesNotContain(gone);
   }
 }
