@@ -2,11 +2,18 @@ package org.dunlin.conf.launch;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import org.apache.pekko.actor.ActorSelection;
 import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.AddressFromURIString;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -15,18 +22,32 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.Props;
 import org.apache.pekko.actor.typed.Terminated;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.cluster.Member;
 import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.Join;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
 import org.apache.pekko.cluster.typed.Leave;
 import org.dunlin.protocol.message.Endpoint;
 
-/** An actor system that is a node of the run's cluster. Close it to leave. Thread-safe. */
+/**
+ * An actor system that is a node of the run's cluster. Close it to leave. Thread-safe.
+ *
+ * <p>A cluster outlives its coordinator as long as one other node lives. Who comes next is either a
+ * standby, a member already: it {@linkplain #preside presides} from one moment to the next; or a
+ * new process, which {@linkplain #takeOver comes in} through the workers that live.
+ */
 public final class ClusterNode implements AutoCloseable {
   private static final String NAME = "dunlin";
 
   /** The role of nodes that vote on who belongs to the cluster. */
   private static final String COORDINATOR = "coordinator";
+
+  /** The role of a node that may become the coordinator's, see {@link #preside}. */
+  static final String STANDBY = "standby";
+
+  private static final String UNDERTAKER = "undertaker";
+  private static final Duration KNOCK = Duration.ofMillis(200);
 
   private static final long CLOSE_SECONDS = 20;
   private static final long LEAVE_SECONDS = 3;
@@ -72,7 +93,9 @@ public final class ClusterNode implements AutoCloseable {
             .withFallback(settings())
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
-    return new ClusterNode(ActorSystem.create(Behaviors.empty(), NAME, config));
+    ClusterNode node = new ClusterNode(ActorSystem.create(Behaviors.empty(), NAME, config));
+    node.spawn(Undertaker.onDemand(), UNDERTAKER);
+    return node;
   }
 
   private static Config settings() {
@@ -101,6 +124,106 @@ public final class ClusterNode implements AutoCloseable {
   /** Joins the cluster of the node at an address, which must be the very one it was given. */
   void join(Endpoint at) {
     join("pekko://%s@%s:%d".formatted(NAME, at.host(), at.port()));
+  }
+
+  /**
+   * Makes this standby's node the coordinator's, one standby at a time: the nodes of coordinators
+   * before it, which may have been standbys themselves, are down from now on, and later every node
+   * that stays unreachable. Only for who holds the run's term. Returns at once, from any thread.
+   *
+   * <p>A node that is down keeps nobody out, but is forgotten only when it is found unreachable, 30
+   * s later: until then the receptionist may list the dead coordinator's actor beside this one's.
+   */
+  void preside() {
+    Cluster cluster = Cluster.get(system);
+    Member self = cluster.selfMember();
+    for (Member member : cluster.state().getMembers()) {
+      boolean before = member.hasRole(COORDINATOR) || member.hasRole(STANDBY);
+      if (before && !member.uniqueAddress().equals(self.uniqueAddress())) {
+        cluster.manager().tell(Down.apply(member.address()));
+      }
+    }
+    spawn(Undertaker.ofUnreachable(), "undertaker-of-unreachable");
+  }
+
+  /**
+   * Lets the node of a new coordinator's process into the cluster that an older one left, through
+   * its living workers; forms a new cluster only if none of their processes lives. Only for who
+   * holds the run's term. Start this node at the old one's port, or workers that join later do not
+   * find it.
+   *
+   * <p>Blocks, so not for an actor's thread, until the workers were asked: some milliseconds where
+   * they answer or their processes are gone, {@code patience} where one lives and is silent. The
+   * membership follows by itself, within 1 to 3 s; {@link #joined} tells when.
+   *
+   * @param workers addresses of all nodes of the old cluster, but the coordinator's
+   * @param patience how long a process may live and not answer. Those that answer are joined after
+   *     that, and the silent one is removed. If none answers the one that is silent is waited for
+   *     on and on, because beside it no second cluster may form
+   * @return the addresses that answered; empty: a new cluster was formed
+   */
+  List<String> takeOver(List<String> workers, Duration patience) {
+    long patientUntilNs = System.nanoTime() + patience.toNanos();
+    List<String> silent = new ArrayList<>(workers);
+    List<String> dead = new ArrayList<>();
+    List<String> living = new ArrayList<>();
+    while (!silent.isEmpty() && (living.isEmpty() || System.nanoTime() < patientUntilNs)) {
+      for (String address : List.copyOf(silent)) {
+        boolean answers = answers(address);
+        if (answers || !listens(address)) {
+          silent.remove(address);
+          (answers ? living : dead).add(address);
+        }
+      }
+    }
+    if (living.isEmpty()) {
+      joinItself();
+      return List.of();
+    }
+    dead.addAll(silent);
+    for (String address : dead) {
+      for (String bearer : living) {
+        undertaker(bearer).tell(AddressFromURIString.parse(address), Undertaker.NOBODY);
+      }
+    }
+    Cluster.get(system)
+        .manager()
+        .tell(new JoinSeedNodes(living.stream().map(AddressFromURIString::parse).toList()));
+    return List.copyOf(living);
+  }
+
+  private boolean answers(String address) {
+    return undertaker(address)
+        .resolveOne(KNOCK)
+        .toCompletableFuture()
+        .handle((found, absent) -> absent == null)
+        .join();
+  }
+
+  private ActorSelection undertaker(String address) {
+    return system.classicSystem().actorSelection(address + "/system/" + UNDERTAKER);
+  }
+
+  // A stopped process still does, through its kernel; a dead one's port refuses.
+  private static boolean listens(String address) {
+    Address at = AddressFromURIString.parse(address);
+    try (Socket socket = new Socket()) {
+      socket.connect(
+          new InetSocketAddress(at.getHost().orElseThrow(), at.getPort().orElseThrow()),
+          (int) KNOCK.toMillis());
+      return true;
+    } catch (SocketTimeoutException e) {
+      return true; // not refused: it may be cut off
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** Completes when this node is a full member of a cluster. */
+  CompletionStage<Void> joined() {
+    CompletableFuture<Void> up = new CompletableFuture<>();
+    org.apache.pekko.cluster.Cluster.get(system).registerOnMemberUp(() -> up.complete(null));
+    return up;
   }
 
   /** Where this node is reached. */

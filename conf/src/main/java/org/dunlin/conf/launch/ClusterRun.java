@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.message.Endpoint;
@@ -19,14 +20,15 @@ final class ClusterRun {
     Admission admission =
         new Admission(Math.max(1, settings.workers()), true, settings.allowDifferentKernels());
     OutcomeOf outcome = new OutcomeOf();
-    try (EventRelay relay =
-        new EventRelay(
-            event -> {
-              outcome.add(event);
-              watcher.accept(event);
-            })) {
+    try (TermFile.Held held = TermFile.take(runFolder);
+        EventRelay relay =
+            new EventRelay(
+                event -> {
+                  outcome.add(event);
+                  watcher.accept(event);
+                })) {
       Coordination.run(
-          inputs.run(admission, host, runFolder, relay),
+          inputs.run(held.term(), admission, host, runFolder, relay),
           runFolder,
           settings.clusterPort(),
           node -> relay.accept(new RunEvent.Noted(invitation(admission, node.endpoint()))),

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.Refusal;
@@ -62,9 +63,10 @@ public final class CoordinatorProcess {
     Admission admission =
         new Admission(settings.workers(), false, settings.allowDifferentKernels());
     try (Inputs inputs = Inputs.open(settings);
+        TermFile.Held held = TermFile.take(runFolder);
         EventRelay relay = new EventRelay(printer)) {
       Coordination.run(
-          inputs.run(admission, LocalRun.HOST, runFolder, relay),
+          inputs.run(held.term(), admission, LocalRun.HOST, runFolder, relay),
           runFolder,
           0,
           node -> lines.println(node.address()),

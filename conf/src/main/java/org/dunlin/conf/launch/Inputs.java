@@ -32,9 +32,6 @@ import org.dunlin.protocol.run.RunSpec;
  * What a run reads, opened and checked, and the run that it makes. Close it when the run is over.
  */
 final class Inputs implements AutoCloseable {
-  // The first: nobody coordinated this run before.
-  private static final Term TERM = new Term(1);
-
   private final Settings settings;
   private final ModelFolder model;
   private final SampleFiles samples;
@@ -151,13 +148,14 @@ final class Inputs implements AutoCloseable {
   /**
    * The run as its coordinator needs it. Once: it begins the run's ledger.
    *
+   * @param term that the coordinator holds for as long as it lives
    * @param host under which workers reach it
    */
-  Run run(Admission admission, String host, Path runFolder, Consumer<RunEvent> watcher) {
-    LedgerFile begun = LedgerFile.create(runFolder, header(TERM));
+  Run run(Term term, Admission admission, String host, Path runFolder, Consumer<RunEvent> watcher) {
+    LedgerFile begun = LedgerFile.create(runFolder, header(term));
     ledger = Optional.of(begun);
     return new Run(
-        TERM,
+        term,
         spec,
         Version.CURRENT,
         host,
@@ -168,7 +166,7 @@ final class Inputs implements AutoCloseable {
         Feed.batches(samples, tokenizer, spec),
         () -> InitialState.of(model),
         new ModelExport(model, spec, runFolder),
-        new RecordFile(runFolder),
+        RecordFile.open(runFolder, term),
         begun,
         watcher);
   }

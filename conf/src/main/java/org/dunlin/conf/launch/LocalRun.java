@@ -10,6 +10,7 @@ import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.CoordinatorActor;
+import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.WorkerId;
@@ -41,7 +42,8 @@ final class LocalRun {
     Logs.toFile(RunFolder.log(runFolder));
     OutcomeOf outcome = new OutcomeOf();
     List<CompletableFuture<WorkerEnd>> workerEnds = new ArrayList<>();
-    try (EventRelay relay =
+    try (TermFile.Held held = TermFile.take(runFolder);
+        EventRelay relay =
             new EventRelay(
                 event -> {
                   outcome.add(event);
@@ -52,7 +54,7 @@ final class LocalRun {
       ActorRef<CoordinatorActor.Command> coordinator =
           node.spawn(
               CoordinatorActor.create(
-                  inputs.run(Admission.closed(workers), HOST, runFolder, relay)),
+                  inputs.run(held.term(), Admission.closed(workers), HOST, runFolder, relay)),
               "coordinator");
       List<ActorRef<?>> actors = new ArrayList<>(List.of(coordinator));
       for (int w = 1; w <= workers; w++) {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dunlin.conf.report.MetricsLog;
@@ -16,6 +17,7 @@ import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.ReportFile;
 import org.dunlin.coordinator.ledger.LedgerFile;
 import org.dunlin.coordinator.record.RecordFile;
+import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.protocol.Refusal;
 
 /**
@@ -26,7 +28,10 @@ public final class RunFolder implements AutoCloseable {
   /** The run's settings, as its other processes read them. */
   public static final String SETTINGS = "run.conf";
 
+  // The supervisor's. A coordinator holds another one, TermFile.LOCK, which outlives no
+  // coordinator.
   private static final String LOCK = ".lock";
+  private static final Set<String> LOCKS = Set.of(LOCK, TermFile.LOCK);
   private static final String LOG = "dunlin.log";
   private static final String LOGS = "logs";
 
@@ -42,7 +47,9 @@ public final class RunFolder implements AutoCloseable {
               Pattern.quote(ProcessesFile.NAME),
               Pattern.quote(MetricsLog.NAME),
               Pattern.quote(ReportFile.NAME),
-              Pattern.quote(RecordFile.NAME),
+              RecordFile.NAMES.pattern(),
+              Pattern.quote(TermFile.NAME),
+              Pattern.quote(TermFile.NEXT),
               Pattern.quote(Control.FILE),
               "\\.(processes|report|control)\\.json\\.next",
               LedgerFile.NAME.pattern(),
@@ -73,6 +80,7 @@ public final class RunFolder implements AutoCloseable {
         requireReplaceable(path, overwrite, inputs);
       }
       RunFolder folder = new RunFolder(path, lock(path));
+      requireNoCoordinator(folder);
       for (Path entry : found) {
         if (OURS.matcher(entry.getFileName().toString()).matches()) {
           remove(entry);
@@ -103,6 +111,16 @@ public final class RunFolder implements AutoCloseable {
     }
   }
 
+  // One that was started by hand may live without a supervisor.
+  private static void requireNoCoordinator(RunFolder folder) {
+    try {
+      TermFile.requireFree(folder.path);
+    } catch (Refusal e) {
+      folder.close();
+      throw e;
+    }
+  }
+
   private static FileChannel lock(Path path) throws IOException {
     FileChannel channel =
         FileChannel.open(path.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -121,7 +139,7 @@ public final class RunFolder implements AutoCloseable {
 
   private static List<Path> entries(Path folder) throws IOException {
     try (Stream<Path> all = Files.list(folder)) {
-      return all.filter(entry -> !entry.getFileName().toString().equals(LOCK)).toList();
+      return all.filter(entry -> !LOCKS.contains(entry.getFileName().toString())).toList();
     }
   }
 
