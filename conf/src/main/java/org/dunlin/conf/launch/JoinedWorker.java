@@ -10,6 +10,7 @@ import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.collective.driver.HostCheck;
 import org.dunlin.worker.engine.Devices;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
@@ -24,6 +25,9 @@ import org.dunlin.worker.trace.Trace;
 public final class JoinedWorker {
   private static final int STOPPED = 130;
 
+  /** How many of a run may be on this machine is not known yet. */
+  private static final int LEAST_MEMBERS = 2;
+
   private JoinedWorker() {}
 
   /** Gives the exit code: 0 sent away in order, 1 failed, 130 stopped; tells standard error why. */
@@ -37,6 +41,7 @@ public final class JoinedWorker {
     Endpoint coordinator = new Endpoint(host, request.coordinator().port());
     Path log = Path.of(System.getProperty("java.io.tmpdir"), "dunlin-" + name + ".log");
     Logs.toFile(log);
+    HostCheck.forMembers(LEAST_MEMBERS).forEach(told);
     Trace trace = request.trace().map(file -> Trace.to(file, name)).orElse(Trace.NONE);
     Optional<String> way =
         Knock.await(coordinator, request.patience().toMillis(), stop.first(), told);
@@ -44,11 +49,13 @@ public final class JoinedWorker {
       told.accept("stopped before it joined a run");
       return STOPPED;
     }
+    String own = request.host().map(at -> Addresses.numeric("--host", at)).orElse(way.get());
+    HostCheck.forOtherHosts(own).forEach(told);
     WorkerSetup setup =
         new WorkerSetup(
             worker,
             Version.CURRENT,
-            request.host().map(own -> Addresses.numeric("--host", own)).orElse(way.get()),
+            own,
             spec -> device(spec, request, trace, told),
             spec -> KernelProbe.sha256(spec.compute()),
             told);
