@@ -75,11 +75,11 @@ class BadNetworkTest {
       }
       packets++;
       if (meets(faults.damaged())) {
-        // After Aeron's own header, which UDP's checksum would guard.
+        // In the first frame, after Aeron's own header: UDP's checksum would guard the headers.
+        int more = header.frameLength() - DataHeaderFlyweight.HEADER_LENGTH;
         int at =
             DataHeaderFlyweight.HEADER_LENGTH
-                + random.nextInt(
-                    Math.min(length - DataHeaderFlyweight.HEADER_LENGTH, FrameHeader.BYTES + 1));
+                + random.nextInt(Math.min(more, FrameHeader.BYTES + 1));
         buffer.putByte(at, (byte) (buffer.getByte(at) ^ (1 << random.nextInt(8))));
       }
       if (heldLength == 0 && meets(faults.swapped())) {
