@@ -85,7 +85,7 @@ final class DeviceWorkers {
 
   /** What a child is shown of the devices; numbers are those of what this process is shown. */
   static String visible(int device, Optional<String> shown) {
-    return shown.map(all -> all.split(",")[device].strip()).orElse(Integer.toString(device));
+    return shown.map(all -> all.split(",", -1)[device].strip()).orElse(Integer.toString(device));
   }
 
   private void end() {

@@ -1,5 +1,6 @@
 package org.dunlin.worker.engine;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -13,6 +14,7 @@ class DeviceLockTest {
   @Test
   void shouldNameWhoHasADeviceUntilItIsGivenBack() {
     try (DeviceLock held = DeviceLock.take(DEVICE, "first-0")) {
+      assertThat(held).isNotNull();
       assertThatThrownBy(() -> DeviceLock.take(DEVICE, "second-0"))
           .isInstanceOf(Refusal.class)
           .hasMessageStartingWith(
