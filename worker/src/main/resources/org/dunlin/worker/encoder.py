@@ -58,13 +58,13 @@ def layers(self: __torch__.Dunlin, w: List[Tensor]) -> int:
 def held(self: __torch__.Dunlin, lengths: Tensor, tokens: int) -> Optional[Tensor]:
   found = annotate(Optional[Tensor], None)
   if torch.lt(int(torch.min(lengths)), tokens):
-    real = torch.lt(torch.unsqueeze(torch.arange(tokens), 0), torch.unsqueeze(lengths, 1))
+    real = torch.lt(torch.unsqueeze(torch.arange(tokens, device=ops.prim.device(lengths)), 0), torch.unsqueeze(lengths, 1))
     found = torch.squeeze(torch.nonzero(torch.reshape(real, [-1])), 1)
   return found
 
 # Each real token's place in its row, int64 [n].
 def places(self: __torch__.Dunlin, lengths: Tensor, tokens: int, held: Optional[Tensor]) -> Tensor:
-  place = torch.unsqueeze(torch.arange(tokens), 0)
+  place = torch.unsqueeze(torch.arange(tokens, device=ops.prim.device(lengths)), 0)
   at = torch.reshape(torch.expand(place, [torch.size(lengths, 0), tokens]), [-1])
   if torch.__isnot__(held, None):
     at = torch.index_select(at, 0, unchecked_cast(Tensor, held))
@@ -95,7 +95,7 @@ def layer(self: __torch__.Dunlin, config: Tensor, eps: Tensor, x: Tensor, layer:
   token_keys = (self).token_keys(keys, lengths)
   visible = annotate(Optional[Tensor], None)
   if torch.__isnot__(held, None):
-    real = torch.lt(torch.unsqueeze(torch.arange(tokens), 0), torch.unsqueeze(lengths, 1))
+    real = torch.lt(torch.unsqueeze(torch.arange(tokens, device=ops.prim.device(lengths)), 0), torch.unsqueeze(lengths, 1))
     visible = torch.unsqueeze(torch.unsqueeze(real, 1), 1)
   split = [rows, tokens, heads, torch.floordiv(hidden, heads)]
   b = torch.add(4, torch.mul(layer, 16))
@@ -144,7 +144,7 @@ def token_keys(self: __torch__.Dunlin, keys: Tensor, lengths: Tensor) -> Tensor:
 # [n, hidden] -> [places, hidden], 0 where nothing is held.
 def pad(self: __torch__.Dunlin, x: Tensor, held: Optional[Tensor], places: int) -> Tensor:
   if torch.__isnot__(held, None):
-    return torch.index_copy(torch.zeros([places, torch.size(x, 1)], dtype=ops.prim.dtype(x)), 0, unchecked_cast(Tensor, held), x)
+    return torch.index_copy(torch.zeros([places, torch.size(x, 1)], dtype=ops.prim.dtype(x), device=ops.prim.device(x)), 0, unchecked_cast(Tensor, held), x)
   return x
 
 # [n, hidden] -> [rows, heads, tokens, hidden / heads]
@@ -162,9 +162,9 @@ def attend(self: __torch__.Dunlin, q: Tensor, k: Tensor, v: Tensor, visible: Opt
   p = torch.softmax(s, 3)
   # A draw's number is (head, query position, key position), whatever the padded length.
   lanes = torch.floordiv(torch.add(tokens, 3), 4)
-  head = torch.reshape(torch.mul(torch.arange(heads), 268435456), [1, heads, 1, 1])
-  query = torch.reshape(torch.mul(torch.arange(tokens), 16384), [1, 1, tokens, 1])
-  key = torch.reshape(torch.arange(lanes), [1, 1, 1, lanes])
+  head = torch.reshape(torch.mul(torch.arange(heads, device=ops.prim.device(keys)), 268435456), [1, heads, 1, 1])
+  query = torch.reshape(torch.mul(torch.arange(tokens, device=ops.prim.device(keys)), 16384), [1, 1, tokens, 1])
+  key = torch.reshape(torch.arange(lanes, device=ops.prim.device(keys)), [1, 1, 1, lanes])
   counter = torch.add(torch.add(head, query), key)
   kept = torch.slice((self).mask(torch.reshape(keys, [-1, 1, 1, 1]), site, counter, drop), 3, 0, tokens)
   return torch.matmul(torch.to(torch.mul(p, kept), ops.prim.dtype(v)), v)
@@ -176,7 +176,7 @@ def drop(self: __torch__.Dunlin, x: Tensor, keys: Tensor, at: Tensor, site: int,
     return x
   hidden = torch.size(x, 1)
   lanes = torch.floordiv(torch.add(hidden, 3), 4)
-  counter = torch.add(torch.unsqueeze(torch.mul(at, lanes), 1), torch.unsqueeze(torch.arange(lanes), 0))
+  counter = torch.add(torch.unsqueeze(torch.mul(at, lanes), 1), torch.unsqueeze(torch.arange(lanes, device=ops.prim.device(keys)), 0))
   kept = (self).mask(torch.unsqueeze(keys, 1), site, counter, drop)
   return torch.mul(x, torch.slice(kept, 1, 0, hidden))
 
@@ -202,7 +202,7 @@ def heads(self: __torch__.Dunlin, config: Tensor, x: Tensor, lengths: Tensor, w:
     end = torch.len(w)
     each = torch.linear(x, w[torch.sub(end, 2)], w[torch.sub(end, 1)])
     torch.append(out, torch.contiguous(torch.relu(torch.squeeze(each, 2))))
-    place = torch.unsqueeze(torch.arange(1, torch.size(x, 1)), 0)
+    place = torch.unsqueeze(torch.arange(1, torch.size(x, 1), device=ops.prim.device(x)), 0)
     real = torch.unsqueeze(torch.to(torch.lt(place, torch.unsqueeze(lengths, 1)), 6), 2)
     v = torch.mul(torch.linear(torch.slice(x, 1, 1), w[torch.sub(end, 4)], w[torch.sub(end, 3)]), real)
     if torch.eq(int(torch.select(config, 0, 3)), 1):
@@ -217,7 +217,7 @@ def pool(self: __torch__.Dunlin, config: Tensor, x: Tensor, lengths: Tensor) -> 
     e = torch.select(x, 1, 0)
   else:
     if torch.eq(how, 1):
-      real = torch.lt(torch.unsqueeze(torch.arange(torch.size(x, 1)), 0), torch.unsqueeze(lengths, 1))
+      real = torch.lt(torch.unsqueeze(torch.arange(torch.size(x, 1), device=ops.prim.device(x)), 0), torch.unsqueeze(lengths, 1))
       m = torch.to(torch.unsqueeze(real, 2), 6)
       e = torch.div(torch.sum(torch.mul(x, m), [1]), torch.sum(m, [1]))
     else:

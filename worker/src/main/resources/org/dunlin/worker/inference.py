@@ -7,7 +7,7 @@ def rank(self: __torch__.Dunlin, config: Tensor, eps: Tensor, ids: Tensor, lengt
   if torch.gt(torch.numel(seconds), 0):
     # The encoder adds type 0 to every token.
     more = torch.sub(torch.select(w[1], 0, 1), torch.select(w[1], 0, 0))
-    at = torch.unsqueeze(torch.arange(torch.size(ids, 1)), 0)
+    at = torch.unsqueeze(torch.arange(torch.size(ids, 1), device=ops.prim.device(ids)), 0)
     second = torch.to(torch.ge(at, torch.unsqueeze(seconds, 1)), 6)
     looked = torch.add(looked, torch.mul(torch.unsqueeze(second, 2), more))
   x = torch.select((self).hidden_states(config, eps, looked, lengths, keys, w), 1, 0)
@@ -18,7 +18,7 @@ def rank(self: __torch__.Dunlin, config: Tensor, eps: Tensor, ids: Tensor, lengt
 # The mean over a query's token vectors q [n, width] of the best product with a passage's, p
 # [m, width] -> [1]. floor: int64 [1], 1 where a product below 0 counts as 0.
 def max_sim(self: __torch__.Dunlin, floor: Tensor, q: Tensor, p: Tensor) -> Tensor:
-  total = torch.zeros([1])
+  total = torch.zeros([1], device=ops.prim.device(q))
   for i in range(torch.floordiv(torch.add(torch.size(q, 0), 1023), 1024)):
     at = torch.mul(i, 1024)
     best = torch.amax(torch.matmul(torch.slice(q, 0, at, torch.add(at, 1024)), torch.t(p)), [1])

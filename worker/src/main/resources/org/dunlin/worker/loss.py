@@ -65,7 +65,7 @@ def vector_gradients(self: __torch__.Dunlin, scale: Tensor, counts: Tensor, quer
 
 def picked(self: __torch__.Dunlin, rows: Tensor, places: Tensor) -> Tensor:
   if torch.eq(torch.size(rows, 0), 0):
-    return torch.zeros([torch.numel(places), torch.size(rows, 1)])
+    return torch.zeros([torch.numel(places), torch.size(rows, 1)], device=ops.prim.device(rows))
   return torch.detach(torch.index_select(rows, 0, torch.clamp_min(torch.reshape(places, [-1]), 0)))
 
 def put(self: __torch__.Dunlin, into: Tensor, places: Tensor, values: Tensor) -> Tensor:
@@ -104,14 +104,14 @@ def loss_rows(self: __torch__.Dunlin, config: Tensor, weight: Tensor, own: Tenso
     torch.append(s, leaf)
   if unified:
     torch.append(s, torch.add(torch.add(s[0], torch.mul(s[1], 0.3)), s[2]))
-  columns = torch.add(torch.unsqueeze(own, 1), torch.unsqueeze(torch.arange(group), 0))
+  columns = torch.add(torch.unsqueeze(own, 1), torch.unsqueeze(torch.arange(group, device=ops.prim.device(own)), 0))
   for i0 in range(torch.len(s)):
     if torch.gt(torch.numel(hashes), 0):
       torch._set_item(s, i0, torch.masked_fill(s[i0], (self).duplicates(how, own, columns, hashes), -1.e30))
     if local:
       torch._set_item(s, i0, torch.gather(s[i0], 1, columns))
   if local:
-    columns = torch.expand(torch.unsqueeze(torch.arange(group), 0), [torch.size(own, 0), group])
+    columns = torch.expand(torch.unsqueeze(torch.arange(group, device=ops.prim.device(own)), 0), [torch.size(own, 0), group])
   parts = annotate(List[Tensor], [])
   for i1 in range(torch.len(s)):
     torch.append(parts, (self).loss_of(how, s[i1], columns, teacher))

@@ -74,7 +74,8 @@ final class WorkerCommand implements Callable<Integer> {
       paramLabel = "N",
       split = ",",
       description =
-          "CUDA devices by number. This Dunlin trains on processors only and refuses them.")
+          "CUDA devices by number, one worker process for each, named NAME-0 and so on. This Dunlin"
+              + " trains on processors only: such workers say so and end.")
   private List<Integer> devices = List.of();
 
   @Option(

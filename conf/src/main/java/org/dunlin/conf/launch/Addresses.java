@@ -8,6 +8,7 @@ import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.net.ServerSocket;
 import java.net.UnknownHostException;
+import java.util.Optional;
 import org.dunlin.protocol.Refusal;
 
 /**
@@ -40,14 +41,20 @@ final class Addresses {
     }
   }
 
-  /** This machine's address on the way to others; the loopback's where there is none. */
-  static String own() {
+  /** This machine's address on the way to others; empty where there is no way. */
+  static Optional<String> own() {
+    return own(ANYBODY);
+  }
+
+  static Optional<String> own(InetSocketAddress other) {
     try (DatagramSocket socket = new DatagramSocket()) {
-      socket.connect(ANYBODY); // sends nothing
+      socket.connect(other); // sends nothing
       InetAddress address = socket.getLocalAddress();
-      return address.isAnyLocalAddress() ? LocalRun.HOST : address.getHostAddress();
+      return address.isAnyLocalAddress() || address.isLoopbackAddress()
+          ? Optional.empty()
+          : Optional.of(address.getHostAddress());
     } catch (IOException | java.io.UncheckedIOException e) {
-      return LocalRun.HOST;
+      return Optional.empty();
     }
   }
 

@@ -24,14 +24,29 @@ import org.slf4j.LoggerFactory;
  * standard output is read line by line; standard error is its log.
  */
 final class Child {
-  /** How a child is started. */
+  /**
+   * How a child is started.
+   *
+   * @param environment what it has beside this process's own
+   */
   record Plan(
       RunEvent.Member member,
       Class<?> main,
       List<String> arguments,
       long heapMib,
       long directMib,
-      Path log) {}
+      Path log,
+      Map<String, String> environment) {
+    Plan(
+        RunEvent.Member member,
+        Class<?> main,
+        List<String> arguments,
+        long heapMib,
+        long directMib,
+        Path log) {
+      this(member, main, arguments, heapMib, directMib, log, Map.of());
+    }
+  }
 
   // The decision about a terminal's Ctrl-C, or its end, is the supervisor's alone; what is ignored
   // here stays ignored in the program that this shell becomes.
@@ -83,6 +98,7 @@ final class Child {
     ProcessBuilder builder = new ProcessBuilder(command(shell, plan));
     builder.redirectError(ProcessBuilder.Redirect.appendTo(plan.log().toFile()));
     ENVIRONMENT.forEach(builder.environment()::putIfAbsent);
+    builder.environment().putAll(plan.environment());
     try {
       Process process = builder.start();
       RunEvent.Member asked = plan.member();

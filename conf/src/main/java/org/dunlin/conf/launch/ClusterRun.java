@@ -1,6 +1,8 @@
 package org.dunlin.conf.launch;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
@@ -8,6 +10,7 @@ import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.worker.collective.driver.HostCheck;
 
 /** A run whose coordinator is this process, and whose workers are started by hand elsewhere. */
 final class ClusterRun {
@@ -31,7 +34,10 @@ final class ClusterRun {
           inputs.run(held.term(), admission, host, runFolder, relay),
           runFolder,
           settings.clusterPort(),
-          node -> relay.accept(new RunEvent.Noted(invitation(admission, node.endpoint()))),
+          node -> {
+            lines(settings).forEach(line -> relay.accept(new RunEvent.Noted(line)));
+            relay.accept(new RunEvent.Noted(invitation(admission, node.endpoint())));
+          },
           stop.first());
     }
     return outcome
@@ -49,7 +55,19 @@ final class ClusterRun {
     return settings
         .clusterHost()
         .map(name -> Addresses.numeric("cluster.host", name))
-        .orElseGet(Addresses::own);
+        .or(Addresses::own)
+        .orElse(LocalRun.HOST);
+  }
+
+  // What a person should know of this machine.
+  private static List<String> lines(Settings settings) {
+    List<String> lines = new ArrayList<>(HostCheck.forMembers(1));
+    if (settings.clusterHost().isEmpty() && Addresses.own().isEmpty()) {
+      lines.add(
+          "cluster.host: auto is %s, because this machine has no way to others (expected: an address of it, or only workers on it can join); give it one by name: --set cluster.host=ADDRESS"
+              .formatted(LocalRun.HOST));
+    }
+    return lines;
   }
 
   private static String invitation(Admission admission, Endpoint at) {

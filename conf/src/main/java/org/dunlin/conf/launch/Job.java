@@ -12,6 +12,7 @@ import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.collective.driver.HostCheck;
 
 /**
  * One training job: inputs that are checked, a run folder that is ready, nothing started yet.
@@ -29,9 +30,16 @@ public final class Job implements AutoCloseable {
   private Settings settings;
   private Inputs inputs;
   private final boolean elsewhere;
+  private final List<String> hostLines;
 
-  private Job(Settings settings, Inputs inputs, RunFolder folder, boolean elsewhere) {
+  private Job(
+      Settings settings,
+      Inputs inputs,
+      RunFolder folder,
+      boolean elsewhere,
+      List<String> hostLines) {
     this.elsewhere = elsewhere;
+    this.hostLines = hostLines;
     this.settings = settings;
     this.inputs = inputs;
     this.folder = folder;
@@ -56,6 +64,8 @@ public final class Job implements AutoCloseable {
       refuseHere("micro-batch.probe", settings.probes(), "set micro-batch.by-length by hand");
       refuseHere("run.trace", settings.traces(), "give a worker --trace FILE");
     }
+    List<String> hostLines =
+        elsewhere || settings.workers() == 0 ? List.of() : HostCheck.forMembers(settings.workers());
     Inputs inputs = Inputs.open(settings);
     try {
       MemoryBudget.requireBlocks(inputs.spec());
@@ -70,7 +80,7 @@ public final class Job implements AutoCloseable {
         if (settings.traces()) {
           Files.createDirectories(folder.path().resolve(RunFolder.TRACES));
         }
-        return new Job(settings, inputs, folder, elsewhere);
+        return new Job(settings, inputs, folder, elsewhere, hostLines);
       } catch (IOException | RuntimeException e) {
         folder.close();
         throw e;
@@ -115,6 +125,7 @@ public final class Job implements AutoCloseable {
   /** What the plan makes of the training files, and what this machine's person should know. */
   public List<String> planLines() {
     List<String> lines = new ArrayList<>(inputs.planLines());
+    lines.addAll(hostLines);
     if (!elsewhere) {
       Processor.advice(spec().compute().precision()).ifPresent(lines::add);
       lines.add(budget(settings, spec()).line());

@@ -4,12 +4,14 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.collective.driver.HostCheck;
 import org.dunlin.worker.engine.Devices;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
@@ -22,7 +24,10 @@ import org.dunlin.worker.trace.Trace;
  * installation, because model, data and settings come from the coordinator.
  */
 public final class JoinedWorker {
-  private static final int STOPPED = 130;
+  static final int STOPPED = 130;
+
+  /** How many of a run may be on this machine is not known yet. */
+  private static final int LEAST_MEMBERS = 2;
 
   private JoinedWorker() {}
 
@@ -31,34 +36,53 @@ public final class JoinedWorker {
     Devices.require(request.devices());
     StopRequest stop =
         StopRequest.bySignals("leaving the run after the step under way; once more ends at once");
+    if (!request.devices().isEmpty()) {
+      return new DeviceWorkers(request, stop, System.err::println).run();
+    }
     String name = request.name().orElseGet(JoinedWorker::ownName);
+    Logs.toFile(log(name));
+    return join(request, name, stop.first(), System.err::println);
+  }
+
+  /** What a worker writes its log to. */
+  static Path log(String name) {
+    return Path.of(System.getProperty("java.io.tmpdir"), "dunlin-" + name + ".log");
+  }
+
+  /** The same for one worker, in this process. */
+  static int join(
+      JoinRequest request, String name, CompletionStage<Void> stop, Consumer<String> lines) {
+    if (!request.devices().isEmpty()) {
+      throw Devices.untrained(request.devices().get(0));
+    }
     WorkerId worker = new WorkerId(name, 1);
-    Consumer<String> told = sentence -> System.err.println("worker " + worker + ": " + sentence);
+    Consumer<String> told = sentence -> lines.accept("worker " + worker + ": " + sentence);
     String host = Addresses.numeric("--join", request.coordinator().host());
     Endpoint coordinator = new Endpoint(host, request.coordinator().port());
-    Path log = Path.of(System.getProperty("java.io.tmpdir"), "dunlin-" + name + ".log");
-    Logs.toFile(log);
+    HostCheck.forMembers(LEAST_MEMBERS).forEach(told);
     Trace trace = request.trace().map(file -> Trace.to(file, name)).orElse(Trace.NONE);
-    Optional<String> way =
-        Knock.await(coordinator, request.patience().toMillis(), stop.first(), told);
+    Optional<String> way = Knock.await(coordinator, request.patience().toMillis(), stop, told);
     if (way.isEmpty()) {
       told.accept("stopped before it joined a run");
       return STOPPED;
     }
+    String own = request.host().map(at -> Addresses.numeric("--host", at)).orElse(way.get());
+    HostCheck.forOtherHosts(own).forEach(told);
     WorkerSetup setup =
         new WorkerSetup(
             worker,
             Version.CURRENT,
-            request.host().map(own -> Addresses.numeric("--host", own)).orElse(way.get()),
+            own,
             spec -> device(spec, request, trace, told),
             spec -> KernelProbe.sha256(spec.compute()),
             told);
     String where =
         "a run's cluster at %s:%d (expected: a coordinator of Dunlin %s that was started with that very address)"
             .formatted(host, coordinator.port(), Version.CURRENT);
-    WorkerEnd end = Membership.run(setup, node -> node.join(coordinator), where, stop.first());
-    told.accept((end.failed() ? "failed: " : "ended: ") + end.reason() + "; its log is " + log);
-    return !end.failed() ? 0 : stop.isAsked() ? STOPPED : 1;
+    WorkerEnd end = Membership.run(setup, node -> node.join(coordinator), where, stop);
+    told.accept(
+        (end.failed() ? "failed: " : "ended: ") + end.reason() + "; its log is " + log(name));
+    return !end.failed() ? 0 : stop.toCompletableFuture().isDone() ? STOPPED : 1;
   }
 
   private static int threads(JoinRequest request) {
@@ -78,7 +102,7 @@ public final class JoinedWorker {
   }
 
   // Processes of containers may all have number 1, but hardly the same host name as well.
-  private static String ownName() {
+  static String ownName() {
     String host;
     try {
       host = InetAddress.getLocalHost().getHostName();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import org.dunlin.protocol.Refusal;
 import org.junit.jupiter.api.Test;
@@ -42,6 +43,14 @@ class AddressesTest {
 
   @Test
   void shouldFindAnAddressOfThisMachine() {
-    assertThatCode(() -> Addresses.requireFree(Addresses.own(), 0)).doesNotThrowAnyException();
+    Addresses.own()
+        .ifPresent(
+            own -> assertThatCode(() -> Addresses.requireFree(own, 0)).doesNotThrowAnyException());
+  }
+
+  @Test
+  void shouldHaveNoAddressWhereThereIsNoWayToOthers() {
+    assertThat(Addresses.own(new InetSocketAddress(InetAddress.getLoopbackAddress(), 9))).isEmpty();
+    assertThat(Addresses.own(InetSocketAddress.createUnresolved("nobody.invalid", 9))).isEmpty();
   }
 }

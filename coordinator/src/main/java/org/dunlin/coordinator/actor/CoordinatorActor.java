@@ -90,8 +90,6 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private record Written(CutRecord cut) implements Command {}
 
-  private record Ledgered(long step) implements Command {}
-
   private record Failed(Throwable cause) implements Command {}
 
   private final Run run;
@@ -146,7 +144,6 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         .onMessage(SaveDone.class, command -> saved(command.saved()))
         .onMessage(SaveBroke.class, command -> saveBroke(command))
         .onMessage(Written.class, command -> written(command.cut()))
-        .onMessage(Ledgered.class, command -> ledgered(command.step()))
         .onMessage(Failed.class, command -> failed(command.cause()))
         .onMessage(Drain.class, command -> drain(command))
         .onMessage(Stop.class, command -> on(new Event.StopAsked()))
@@ -316,7 +313,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
           .info("{} -> {} at step {}", state.phase(), decision.next().phase(), state.step());
     }
     state = decision.next();
-    decision.effects().forEach(effect -> carryOut(effect, event));
+    decision.effects().forEach(this::carryOut);
     intend();
     return state.phase() == State.Phase.ENDED ? Behaviors.stopped() : this;
   }
@@ -340,7 +337,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     }
   }
 
-  private void carryOut(Effect effect, Event cause) {
+  private void carryOut(Effect effect) {
     switch (effect) {
       case Effect.Park e -> {
         tell(
@@ -352,10 +349,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       case Effect.Teach e -> teach(e);
       case Effect.Ledger e -> ledger(e);
       case Effect.Assign e -> assign(e);
-      case Effect.Commit e -> {
-        enter(e, cause);
-        commit(e);
-      }
+      case Effect.Commit e -> commit(e);
       case Effect.AskState e -> tell(e.worker(), new ToWorker.Export(run.term(), e.steps()));
       case Effect.Save e ->
           getContext()
@@ -424,9 +418,15 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     tellProcesses();
   }
 
-  // Until the ledger's file is there.
+  // What the disk does not take must not count.
   private void ledger(Effect.Ledger ledger) {
-    getContext().getSelf().tell(new Happened(new Event.Ledgered(ledger.step())));
+    getContext()
+        .pipeToSelf(
+            run.ledger().commit(ledger.step(), ledger.generation(), ledger.checksum()),
+            (done, error) ->
+                error == null
+                    ? new Happened(new Event.Ledgered(ledger.step()))
+                    : new Failed(error));
   }
 
   private void tellProcesses() {
@@ -465,22 +465,6 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       run.watcher().accept(new RunEvent.Started(run.spec().steps(), assign.shares().size()));
       lastCommitNs = System.nanoTime();
     }
-  }
-
-  // A step is committed when the last member is prepared with the checksum that all others hold.
-  private void enter(Effect.Commit commit, Event cause) {
-    if (!(cause instanceof Event.Prepared last)) {
-      throw new IllegalStateException("step " + commit.step() + " is committed by " + cause);
-    }
-    getContext()
-        .pipeToSelf(
-            run.ledger().commit(commit.step(), commit.generation(), last.result().checksum()),
-            (done, error) -> error == null ? new Ledgered(commit.step()) : new Failed(error));
-  }
-
-  private Behavior<Command> ledgered(long step) {
-    getContext().getLog().debug("step {} is in the ledger", step);
-    return this;
   }
 
   private void commit(Effect.Commit commit) {

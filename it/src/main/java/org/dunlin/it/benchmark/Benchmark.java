@@ -13,7 +13,8 @@ import picocli.CommandLine.Command;
       StepBenchmark.class,
       CollectivesBenchmark.class,
       ScalingBenchmark.class,
-      MemoryBenchmark.class
+      MemoryBenchmark.class,
+      ArchiveCommand.class
     })
 public final class Benchmark {
   private Benchmark() {}

@@ -7,10 +7,14 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.worker.collective.driver.DriverProcess;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -25,6 +29,8 @@ import picocli.CommandLine.Option;
     })
 final class CollectivesBenchmark implements Callable<Integer> {
   private static final double BYTES_TO_GB = Float.BYTES / 1e6; // floats a millisecond
+
+  private static final String DRIVER = DriverProcess.class.getName();
 
   @Option(names = "--python", description = "A Python that has torch.")
   private String python = "python3";
@@ -44,8 +50,11 @@ final class CollectivesBenchmark implements Callable<Integer> {
   @Option(names = "--warmup", description = "Rounds before that.")
   private int warmup = 4;
 
+  @Option(names = "--idle", description = "Seconds in which the media driver is watched, idle.")
+  private int idleSeconds = 30;
+
   @Override
-  public Integer call() throws IOException {
+  public Integer call() throws IOException, InterruptedException {
     System.out.printf(
         "%d floats summed, %d a process gathered, %d alternating rounds%n",
         floats, gathered, rounds);
@@ -58,7 +67,7 @@ final class CollectivesBenchmark implements Callable<Integer> {
     return 0;
   }
 
-  private void measure(int count) throws IOException {
+  private void measure(int count) throws IOException, InterruptedException {
     Path script = Files.createTempFile("bench_gloo", ".py");
     try (InputStream text = CollectivesBenchmark.class.getResourceAsStream("bench_gloo.py")) {
       Files.copy(text, script, StandardCopyOption.REPLACE_EXISTING);
@@ -68,6 +77,11 @@ final class CollectivesBenchmark implements Callable<Integer> {
       own.tell(String.join(" ", own.hear()));
       own.hear();
       peer.hear();
+      if (idleSeconds > 0) {
+        System.out.printf(
+            "%-24s %.2f %% of a core for the host's media driver in %d s%n",
+            count + " idle", idleShare(), idleSeconds);
+      }
       double reduceMs = compare(count + " all-reduce", own, peer, "ar " + floats);
       compare(count + " all-gather", own, peer, "ag " + gathered);
       double busGbs = 2.0 * (count - 1) / count * floats * BYTES_TO_GB / reduceMs;
@@ -84,6 +98,36 @@ final class CollectivesBenchmark implements Callable<Integer> {
     } finally {
       Files.deleteIfExists(script);
     }
+  }
+
+  private double idleShare() throws InterruptedException {
+    ProcessHandle driver =
+        ProcessHandle.allProcesses()
+            .filter(CollectivesBenchmark::isDriver)
+            .findFirst()
+            .orElseThrow(
+                () -> Refusal.run("the host's media driver is not seen (expected: a process)"));
+    long beganMs = cpuMs(driver);
+    Thread.sleep(TimeUnit.SECONDS.toMillis(idleSeconds));
+    return (cpuMs(driver) - beganMs) / (10.0 * idleSeconds);
+  }
+
+  // Java's own view of a command line ends after 4096 characters, within the class path.
+  private static boolean isDriver(ProcessHandle process) {
+    try {
+      return Files.readString(Path.of("/proc", Long.toString(process.pid()), "cmdline"))
+          .contains(DRIVER);
+    } catch (IOException e) {
+      return false; // it has ended
+    }
+  }
+
+  private static long cpuMs(ProcessHandle process) {
+    return process
+        .info()
+        .totalCpuDuration()
+        .map(Duration::toMillis)
+        .orElseThrow(() -> Refusal.run("the host's media driver has ended"));
   }
 
   private static List<List<String>> ownCommands(int count) {

@@ -6,12 +6,12 @@ import java.util.List;
 import java.util.Set;
 import org.dunlin.protocol.Refusal;
 
-/** The CUDA devices of this machine, as far as they can be trained on. */
+/** The CUDA devices of this machine. */
 public final class Devices {
   private Devices() {}
 
   /**
-   * Refuses devices that a worker cannot train on.
+   * Refuses devices that this machine does not have, or that are named twice.
    *
    * @param wanted their numbers; empty for the processor
    */
@@ -35,8 +35,12 @@ public final class Devices {
                 .formatted(device, there));
       }
     }
-    throw Refusal.usage(
-        "--devices: %s (expected: none: this Dunlin trains on processors only); leave --devices out"
-            .formatted(wanted));
+  }
+
+  /** What a worker on a device is told: the scripts run there, but a step does not. */
+  public static Refusal untrained(int device) {
+    return Refusal.usage(
+        "--devices: %d (expected: none: this Dunlin keeps parameters, gradients and losses in the processor's memory and trains there only); leave --devices out"
+            .formatted(device));
   }
 }

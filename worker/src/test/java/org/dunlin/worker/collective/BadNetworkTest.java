@@ -15,8 +15,10 @@ import org.agrona.concurrent.UnsafeBuffer;
 import org.agrona.concurrent.status.AtomicCounter;
 import org.dunlin.protocol.frame.FrameHeader;
 import org.dunlin.worker.collective.FrameCounts.Count;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Members of several hosts, which are media drivers of this process with UDP between them, over a
@@ -73,11 +75,11 @@ class BadNetworkTest {
       }
       packets++;
       if (meets(faults.damaged())) {
-        // After Aeron's own header, which UDP's checksum would guard.
+        // In the first frame, after Aeron's own header: UDP's checksum would guard the headers.
+        int more = header.frameLength() - DataHeaderFlyweight.HEADER_LENGTH;
         int at =
             DataHeaderFlyweight.HEADER_LENGTH
-                + random.nextInt(
-                    Math.min(length - DataHeaderFlyweight.HEADER_LENGTH, FrameHeader.BYTES + 1));
+                + random.nextInt(Math.min(more, FrameHeader.BYTES + 1));
         buffer.putByte(at, (byte) (buffer.getByte(at) ^ (1 << random.nextInt(8))));
       }
       if (heldLength == 0 && meets(faults.swapped())) {
@@ -128,6 +130,22 @@ class BadNetworkTest {
       }
       assertThat(corrupt > 0).as("corrupt frames: %d", corrupt).isEqualTo(damaged > 0);
       assertThat(resent > 0).as("frames sent again: %d", resent).isEqualTo(damaged > 0);
+    }
+  }
+
+  /** As many floats as a small model has, on a network that does all of it, but seldom. */
+  @Tag("long")
+  @ParameterizedTest
+  @ValueSource(ints = {2, 4})
+  void shouldSumAsManyFloatsAsASmallModelHas(int members) throws Exception {
+    Faults faults = new Faults(1, 50, 70, 90);
+    try (Members together = new Members(members, 2, faults::in).connect()) {
+      CollectivesTest.sumsOneBlockAMember(together, 22_000_000);
+      long corrupt = 0;
+      for (int m = 0; m < members; m++) {
+        corrupt += together.plane(m).counts().of(Count.CORRUPT);
+      }
+      assertThat(corrupt).isPositive();
     }
   }
 }

@@ -163,7 +163,14 @@ class CollectivesTest {
   @ParameterizedTest
   @ValueSource(ints = {2, 4})
   void sumsAsManyFloatsAsASmallModelHas(int members) throws Exception {
-    int size = 22_000_000;
+    try (Members together = Members.connected(members)) {
+      sumsOneBlockAMember(together, 22_000_000);
+    }
+  }
+
+  /** Against a plain sum; two or four members, each with one slot. */
+  static void sumsOneBlockAMember(Members together, int size) throws Exception {
+    int members = together.count();
     float[][] slots = new float[members][];
     for (int m = 0; m < members; m++) {
       slots[m] = Floats.some(new Random(m), size);
@@ -175,21 +182,18 @@ class CollectivesTest {
     }
     SummationTree tree = new SummationTree(members, new BitSet());
     int[] bounds = new Deal(members, 5).bounds(members, size);
-    try (Members together = Members.connected(members)) {
-      List<FloatBuffer> sums =
-          together.all(
-              m -> {
-                FloatBuffer sum = Floats.buffer(size, false);
-                List<Partial<FloatBuffer>> own =
-                    List.of(new Partial<>(tree.leaf(m), Floats.copy(slots[m], false)));
-                together.exchange(m).reduceScatter(1, Kind.GRADIENTS, tree, own, bounds, sum);
-                together.exchange(m).allGather(1, Kind.GRADIENTS, sum, bounds);
-                return sum;
-              });
-      for (FloatBuffer sum : sums) {
-        assertThat(Arrays.equals(Floats.bits(sum), Floats.bits(FloatBuffer.wrap(expected))))
-            .isTrue();
-      }
+    List<FloatBuffer> sums =
+        together.all(
+            m -> {
+              FloatBuffer sum = Floats.buffer(size, false);
+              List<Partial<FloatBuffer>> own =
+                  List.of(new Partial<>(tree.leaf(m), Floats.copy(slots[m], false)));
+              together.exchange(m).reduceScatter(1, Kind.GRADIENTS, tree, own, bounds, sum);
+              together.exchange(m).allGather(1, Kind.GRADIENTS, sum, bounds);
+              return sum;
+            });
+    for (FloatBuffer sum : sums) {
+      assertThat(Arrays.equals(Floats.bits(sum), Floats.bits(FloatBuffer.wrap(expected)))).isTrue();
     }
   }
 

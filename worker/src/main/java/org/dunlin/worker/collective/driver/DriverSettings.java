@@ -9,9 +9,9 @@ import org.agrona.concurrent.BackoffIdleStrategy;
 /** How a media driver of Dunlin is set. */
 public final class DriverSettings {
   /**
-   * After so long without a word a process is taken for dead and its streams go. At least twice the
-   * longest lease that is sensible: a pause shorter than a lease disturbs nothing. A death is seen
-   * long before, by the end of a connection.
+   * After so long without a word a process, or the other end of a stream, is taken for dead. At
+   * least twice every lease that a run may have: a pause shorter than a lease disturbs nothing. A
+   * death is seen long before, by the end of a connection.
    */
   public static final long LIVENESS_MS = 10_000;
 
@@ -51,6 +51,7 @@ public final class DriverSettings {
         .initialWindowLength(Sizing.windowBytes(receive))
         .clientLivenessTimeoutNs(LIVENESS_NS)
         .imageLivenessTimeoutNs(LIVENESS_NS)
+        .publicationConnectionTimeoutNs(LIVENESS_NS)
         .publicationUnblockTimeoutNs(UNBLOCK_NS)
         .publicationLingerTimeoutNs(LINGER_NS);
   }

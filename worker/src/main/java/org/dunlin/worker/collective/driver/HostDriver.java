@@ -21,10 +21,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class HostDriver {
   private static final Logger LOG = LoggerFactory.getLogger(HostDriver.class);
-  private static final Path SHARED_MEMORY = Path.of("/dev/shm");
+  static final Path SHARED_MEMORY = Path.of("/dev/shm");
 
   /** Changes with the settings of a driver, which its users must agree on. */
-  private static final String NAME = "dunlin-driver-1-" + System.getProperty("user.name");
+  private static final String NAME = "dunlin-driver-2-" + System.getProperty("user.name");
 
   private static final long START_MS = 30_000;
   private static final long LOOK_MS = 20;
@@ -57,7 +57,12 @@ public final class HostDriver {
         client,
         members,
         new DriverFolder(SHARED_MEMORY.resolve(NAME)),
-        new DriverFolder(Path.of(System.getProperty("java.io.tmpdir"), NAME)));
+        new DriverFolder(temporary().resolve(NAME)));
+  }
+
+  /** Where shared memory lies that does not fit into the right place. */
+  static Path temporary() {
+    return Path.of(System.getProperty("java.io.tmpdir"));
   }
 
   static Media connect(String client, int members, DriverFolder first, DriverFolder second) {

@@ -91,6 +91,16 @@ public final class Sizing {
                 .formatted(key, limitBytes, WANTED_SOCKET_BYTES, key, WANTED_SOCKET_BYTES));
   }
 
+  /** A sentence where packets between hosts go in fragments, of which one lost costs all. */
+  static Optional<String> mtuWarning(String name, int interfaceBytes) {
+    int least = LEAST_MTU_BYTES + UDP_HEADERS;
+    return interfaceBytes >= least
+        ? Optional.empty()
+        : Optional.of(
+            "the MTU of %s: %d (expected: at least %d, or each packet between hosts goes in %d fragments); where the network takes larger ones: ip link set dev %s mtu 9000"
+                .formatted(name, interfaceBytes, least, Math.ceilDiv(least, interfaceBytes), name));
+  }
+
   /**
    * The size of packets between hosts.
    *

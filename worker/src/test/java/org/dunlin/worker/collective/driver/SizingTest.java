@@ -61,4 +61,12 @@ class SizingTest {
   void sendsPacketsAsLargeAsTheInterfaceTakes(int interfaceBytes, int socket, int expected) {
     assertThat(Sizing.mtuBytes(interfaceBytes, socket)).isEqualTo(expected);
   }
+
+  @Test
+  void namesTheCommandThatEnlargesPackets() {
+    assertThat(Sizing.mtuWarning("eth0", 1500))
+        .hasValue(
+            "the MTU of eth0: 1500 (expected: at least 8240, or each packet between hosts goes in 6 fragments); where the network takes larger ones: ip link set dev eth0 mtu 9000");
+    assertThat(Sizing.mtuWarning("eth0", 9000)).isEmpty();
+  }
 }
