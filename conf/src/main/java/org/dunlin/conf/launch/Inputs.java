@@ -5,17 +5,20 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.ledger.LedgerFile;
 import org.dunlin.coordinator.ledger.LedgerProof;
+import org.dunlin.coordinator.ledger.LedgerReader;
 import org.dunlin.coordinator.model.InitialState;
 import org.dunlin.coordinator.model.ModelExport;
 import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.Past;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.feed.PlannedSteps;
 import org.dunlin.data.model.ModelFolder;
@@ -134,6 +137,13 @@ final class Inputs implements AutoCloseable {
     return new PlannedSteps(samples, tokenizer, spec);
   }
 
+  // The last one may have to be computed once more.
+  private static Past past(Path runFolder) {
+    AtomicReference<Past> last = new AtomicReference<>(Past.NONE);
+    LedgerReader.open(runFolder).read(step -> last.set(new Past(step.step() + 1, step.checksum())));
+    return last.get();
+  }
+
   private LedgerRecord.Header header(Term term) {
     return new LedgerRecord.Header(
         spec.name(),
@@ -152,6 +162,8 @@ final class Inputs implements AutoCloseable {
    * @param host under which workers reach it
    */
   Run run(Term term, Admission admission, String host, Path runFolder, Consumer<RunEvent> watcher) {
+    Past past = term.number() > 1 ? past(runFolder) : Past.NONE;
+    RecordFile records = RecordFile.open(runFolder, term);
     LedgerFile begun = LedgerFile.create(runFolder, header(term));
     ledger = Optional.of(begun);
     return new Run(
@@ -163,10 +175,12 @@ final class Inputs implements AutoCloseable {
         admission,
         settings.maxNonFiniteSteps(),
         settings.feedWindowTokens(),
-        Feed.batches(samples, tokenizer, spec),
+        past,
+        records.before(),
+        Feed.batches(samples, tokenizer, spec, Math.max(0, past.steps() - 1)),
         () -> InitialState.of(model),
         new ModelExport(model, spec, runFolder),
-        RecordFile.open(runFolder, term),
+        records,
         begun,
         watcher);
   }

@@ -75,6 +75,7 @@ public final class JoinedWorker {
             own,
             spec -> device(spec, request, trace, told),
             spec -> KernelProbe.sha256(spec.compute()),
+            Math.toIntExact(request.patience().toMillis()),
             told);
     String where =
         "a run's cluster at %s:%d (expected: a coordinator of Dunlin %s that was started with that very address)"

@@ -68,6 +68,7 @@ final class LocalRun {
                     StepCompute.among(
                         workers, spec, settings.computeThreads(), trace(settings, runFolder, name)),
                 spec -> "", // all compute in this process
+                settings.leaseMs(),
                 sentence -> {});
         CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
         workerEnds.add(end);

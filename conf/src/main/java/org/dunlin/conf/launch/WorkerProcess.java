@@ -25,6 +25,9 @@ import org.slf4j.LoggerFactory;
 public final class WorkerProcess {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerProcess.class);
 
+  // Its supervisor starts another coordinator, or ends this worker.
+  private static final int ABSENCE_MS = 300_000;
+
   private WorkerProcess() {}
 
   /** As {@link #run}, with an end of the process. */
@@ -66,6 +69,7 @@ public final class WorkerProcess {
             LocalRun.HOST,
             spec -> StepCompute.among(workers, spec, threads, trace(worker, traceFile)),
             spec -> KernelProbe.sha256(spec.compute()),
+            ABSENCE_MS,
             LOG::info);
     return Membership.run(
         setup, node -> node.join(coordinator), "the cluster at " + coordinator, leave);

@@ -58,6 +58,12 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   /** Sample ids in a sentence for a person; the log has all. */
   private static final int MOST_SAMPLES = 64;
 
+  /** Whoever lives has heard of this coordinator by then, once one has. */
+  private static final long ROSTER_LEASES = 2;
+
+  /** Members of an earlier term find this one within a second; a busy machine takes longer. */
+  private static final Duration RETURN_LIMIT = Duration.ofMinutes(2);
+
   /** Where workers look for the coordinator. */
   public static final ServiceKey<ToCoordinator> KEY =
       ServiceKey.create(ToCoordinator.class, "dunlin-coordinator");
@@ -122,13 +128,20 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
             slots,
             run.admission(),
             run.maxNonFiniteSteps(),
-            run.spec().compute().reduction() == Reduction.ORDERED); // or bits would hang on time
+            run.spec().compute().reduction() == Reduction.ORDERED, // or bits would hang on time
+            run.past());
     // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
     this.materializer = Materializer.matFromSystem(context.getSystem());
     ActorRef<Command> self = context.getSelf();
     this.pulses =
         Pulses.listen(run.host(), run.leaseMs(), (worker, why) -> self.tell(new Gone(worker, why)));
     this.feeder = new Feeder(run.batches(), run.spec().batch(), run.windowTokens(), materializer);
+    run.cuts().forEach(feeder::cut);
+    if (run.term().number() > 1) {
+      state = State.after(run.term(), run.past());
+      lastCommitNs = System.nanoTime();
+      context.scheduleOnce(RETURN_LIMIT, self, new Happened(new Event.RosterWaited()));
+    }
     ActorRef<ToCoordinator> door = context.messageAdapter(ToCoordinator.class, FromWorker::new);
     context.getSystem().receptionist().tell(Receptionist.register(KEY, door));
     readAhead();
@@ -153,7 +166,13 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private Behavior<Command> heard(ToCoordinator message) {
     return switch (message) {
-      case ToCoordinator.Join join -> joined(join);
+      case ToCoordinator.Join join -> admitted(join) ? on(new Event.Joined(join.worker())) : this;
+      case ToCoordinator.Return m ->
+          admitted(m.join())
+              ? on(
+                  new Event.Returned(
+                      m.worker(), m.generation(), m.roster(), m.steps(), m.prepared(), m.probe()))
+              : this;
       case ToCoordinator.Loaded m -> on(new Event.Loaded(m.worker(), m.term(), m.probe()));
       case ToCoordinator.CaughtUp m ->
           on(new Event.CaughtUp(m.worker(), m.term(), m.lesson(), m.steps(), m.probe()));
@@ -175,7 +194,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     };
   }
 
-  private Behavior<Command> joined(ToCoordinator.Join join) {
+  private boolean admitted(ToCoordinator.Join join) {
     if (!join.version().equals(run.version())) {
       return refused(
           join,
@@ -192,7 +211,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     if (known == null) {
       getContext().watchWith(join.actor(), new Gone(join.worker(), "is gone"));
     }
-    return on(new Event.Joined(join.worker()));
+    return true;
   }
 
   private Behavior<Command> drain(Drain drain) {
@@ -212,10 +231,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     return on(new Event.LeaveAsked(found.get()));
   }
 
-  private Behavior<Command> refused(ToCoordinator.Join join, String reason) {
+  private boolean refused(ToCoordinator.Join join, String reason) {
     join.actor().tell(new ToWorker.Leave(run.term(), reason, true));
     note(reason);
-    return this;
+    return false;
   }
 
   private void note(String sentence) {
@@ -345,6 +364,16 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
             new ToWorker.Park(run.term(), pulses.endpoint(), run.leaseMs(), e.reason()));
         tellProcesses();
       }
+      case Effect.Recognize e -> {
+        tell(e.worker(), new ToWorker.Recognize(run.term(), pulses.endpoint(), run.leaseMs()));
+        tellProcesses();
+      }
+      case Effect.AwaitRoster e ->
+          getContext()
+              .scheduleOnce(
+                  Duration.ofMillis(ROSTER_LEASES * run.leaseMs()),
+                  getContext().getSelf(),
+                  new Happened(new Event.RosterWaited()));
       case Effect.Welcome e -> welcome(e);
       case Effect.Teach e -> teach(e);
       case Effect.Ledger e -> ledger(e);

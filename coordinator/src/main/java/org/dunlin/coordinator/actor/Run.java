@@ -1,5 +1,6 @@
 package org.dunlin.coordinator.actor;
 
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -9,6 +10,7 @@ import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CutRecord;
+import org.dunlin.coordinator.step.Past;
 import org.dunlin.data.feed.StepBatch;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
@@ -27,7 +29,9 @@ import org.dunlin.protocol.run.RunSpec;
  * @param maxNonFiniteSteps steps in a row without a finite loss and gradient that end the run; 0:
  *     none do
  * @param windowTokens budget of the feed window, in real tokens
- * @param batches the plan's steps from the first to the last, read on demand
+ * @param past what earlier terms have committed
+ * @param cuts records of earlier terms, in their order
+ * @param batches the plan's steps from the first that is not committed for sure, read on demand
  * @param initialState the parameters a worker starts from; asked once a worker
  * @param modelSink where the trained parameters go
  * @param records where records are made durable
@@ -43,6 +47,8 @@ public record Run(
     Admission admission,
     long maxNonFiniteSteps,
     long windowTokens,
+    Past past,
+    List<CutRecord> cuts,
     Source<StepBatch, NotUsed> batches,
     Supplier<Source<StateChunk, NotUsed>> initialState,
     ModelSink modelSink,

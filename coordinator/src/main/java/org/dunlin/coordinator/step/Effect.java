@@ -13,6 +13,12 @@ public sealed interface Effect {
   /** Send the run and its state to a worker. */
   record Welcome(WorkerId worker) implements Effect {}
 
+  /** Take a member of an earlier term over into this one. */
+  record Recognize(WorkerId worker) implements Effect {}
+
+  /** Wait until those of an earlier term that live must have come back. */
+  record AwaitRoster() implements Effect {}
+
   /** Have a worker taught the run's state by members, each a share of it. */
   record Teach(WorkerId learner, long lesson, Generation generation, List<WorkerId> teachers)
       implements Effect {}

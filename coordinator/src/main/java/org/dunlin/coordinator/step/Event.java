@@ -1,5 +1,7 @@
 package org.dunlin.coordinator.step;
 
+import java.util.List;
+import java.util.Optional;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
@@ -27,6 +29,30 @@ public sealed interface Event {
 
   /** What a learner has is of no use: its lesson broke. */
   record LessonLost(WorkerId worker, Term term, long lesson, String why) implements Event {}
+
+  /**
+   * A member of an earlier term's generation is there.
+   *
+   * @param generation its newest one
+   * @param roster of that
+   * @param steps updates that its state has seen
+   * @param prepared what it could apply next
+   */
+  record Returned(
+      WorkerId worker,
+      Generation generation,
+      List<WorkerId> roster,
+      long steps,
+      Optional<StepResult> prepared,
+      String probe)
+      implements Event {
+    public Returned {
+      roster = List.copyOf(roster);
+    }
+  }
+
+  /** Those that live have had the time to come back. */
+  record RosterWaited() implements Event {}
 
   /** A worker shall go, in order: it asked for that itself, or a person did. */
   record LeaveAsked(WorkerId worker) implements Event {}

@@ -65,6 +65,7 @@ final class Roster {
           state.teachers().isEmpty()
               ? park(state, worker, "no worker can teach it now")
               : teach(state, worker, 1, List.of(arrival(state, worker)));
+      case GATHERING -> park(state, worker, "the run waits for its members");
       case SAVING, ENDED -> park(state, worker, "the run is ending");
     };
   }
@@ -325,6 +326,9 @@ final class Roster {
     if (state.phase() == Phase.ASSEMBLING) {
       return lost(state, new Lost(worker, "was asked to leave"));
     }
+    if (state.phase() == Phase.GATHERING) {
+      return new Decision(state.withLeaving(worker), List.of());
+    }
     if (!state.loaded().contains(worker)) {
       return new Decision(
           state.without(worker),
@@ -362,6 +366,9 @@ final class Roster {
     }
     // Whoever only seemed lost must not linger: it is told, and its launcher may start it anew.
     Refuse refuse = new Refuse(worker, "it was taken for dead, and the run goes on without it");
+    if (state.phase() == Phase.GATHERING) {
+      return new Decision(next, List.of(refuse, new Note(sentence)));
+    }
     if (!state.loaded().contains(worker)) {
       return new Decision(
           next, List.of(refuse, new Note(sentence + "; it had not taken part yet")));

@@ -10,6 +10,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.StepResult;
 
@@ -24,6 +25,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param spares workers that wait to be needed, in the order in which they came
  * @param lessons of those that joined a run under way, until they have been prepared for a step
  * @param lessonsBegun ever
+ * @param returned members of an earlier term that have come back
  * @param leaving workers that go once their slots have other owners
  * @param probe of the run's kernels: the first loaded worker's
  * @param shares of the generation's members
@@ -45,6 +47,7 @@ public record State(
     List<WorkerId> spares,
     SortedMap<WorkerId, Lesson> lessons,
     long lessonsBegun,
+    SortedMap<WorkerId, Event.Returned> returned,
     SortedSet<WorkerId> leaving,
     Optional<String> probe,
     List<Share> shares,
@@ -57,8 +60,13 @@ public record State(
     int retries,
     Speeds speeds) {
 
+  /** More lessons or generations than a coordinator lives to see. */
+  private static final long NUMBERS_OF_A_TERM = 1_000_000_000;
+
   /** What is being waited for. */
   public enum Phase {
+    /** Those that an earlier coordinator left, with the state. */
+    GATHERING,
     /** All workers, with the state. */
     ASSEMBLING,
     /** All members' word that they are prepared. */
@@ -80,6 +88,7 @@ public record State(
         List.of(),
         new TreeMap<>(),
         0,
+        new TreeMap<>(),
         new TreeSet<>(),
         Optional.empty(),
         List.of(),
@@ -93,6 +102,22 @@ public record State(
         Speeds.UNKNOWN);
   }
 
+  /**
+   * A coordinator's that comes after another one. Its lessons and generations have numbers that are
+   * none of that one's, whose last words may still be on the way.
+   */
+  public static State after(Term term, Past past) {
+    return initial()
+        .with(
+            next -> {
+              next.nextPhase = Phase.GATHERING;
+              next.nextStep = past.steps();
+              long first = (term.number() - 1) * NUMBERS_OF_A_TERM;
+              next.nextLessonsBegun = first;
+              next.nextGeneration = new Generation(first);
+            });
+  }
+
   /** A copy to be changed; what is not set stays. */
   private final class Next {
     private Phase nextPhase = phase;
@@ -103,6 +128,7 @@ public record State(
     private List<WorkerId> nextSpares = spares;
     private SortedMap<WorkerId, Lesson> nextLessons = lessons;
     private long nextLessonsBegun = lessonsBegun;
+    private SortedMap<WorkerId, Event.Returned> nextReturned = returned;
     private SortedSet<WorkerId> nextLeaving = leaving;
     private Optional<String> nextProbe = probe;
     private List<Share> nextShares = shares;
@@ -128,6 +154,7 @@ public record State(
         next.nextSpares,
         next.nextLessons,
         next.nextLessonsBegun,
+        next.nextReturned,
         next.nextLeaving,
         next.nextProbe,
         next.nextShares,
@@ -176,6 +203,7 @@ public record State(
           next.nextJoined = minus(joined, worker);
           next.nextLoaded = minus(loaded, worker);
           next.nextLessons = minus(lessons, worker);
+          next.nextReturned = minus(returned, worker);
           next.nextLeaving = minus(leaving, worker);
           next.nextProbe = next.nextLoaded.isEmpty() ? Optional.empty() : probe;
           next.nextRetries = 0;
@@ -222,6 +250,26 @@ public record State(
 
   State withLesson(WorkerId worker, Lesson lesson) {
     return with(next -> next.nextLessons = plus(lessons, worker, lesson));
+  }
+
+  State withReturned(Event.Returned one) {
+    return with(
+        next -> {
+          next.nextJoined = plus(joined, one.worker());
+          next.nextReturned = plus(returned, one.worker(), one);
+        });
+  }
+
+  /** They have the state after so many steps, and make the next generation. */
+  State withGathered(long steps, SortedSet<WorkerId> members, String of) {
+    return with(
+        next -> {
+          next.nextStep = steps;
+          next.nextJoined = members;
+          next.nextLoaded = members;
+          next.nextProbe = Optional.of(of);
+          next.nextReturned = new TreeMap<>();
+        });
   }
 
   State withLeaving(WorkerId worker) {
@@ -295,16 +343,15 @@ public record State(
     return more;
   }
 
-  private static SortedMap<WorkerId, Lesson> plus(
-      SortedMap<WorkerId, Lesson> map, WorkerId worker, Lesson lesson) {
-    SortedMap<WorkerId, Lesson> more = new TreeMap<>(map);
-    more.put(worker, lesson);
+  private static <T> SortedMap<WorkerId, T> plus(
+      SortedMap<WorkerId, T> map, WorkerId worker, T value) {
+    SortedMap<WorkerId, T> more = new TreeMap<>(map);
+    more.put(worker, value);
     return more;
   }
 
-  private static SortedMap<WorkerId, Lesson> minus(
-      SortedMap<WorkerId, Lesson> map, WorkerId worker) {
-    SortedMap<WorkerId, Lesson> fewer = new TreeMap<>(map);
+  private static <T> SortedMap<WorkerId, T> minus(SortedMap<WorkerId, T> map, WorkerId worker) {
+    SortedMap<WorkerId, T> fewer = new TreeMap<>(map);
     fewer.remove(worker);
     return fewer;
   }

@@ -22,6 +22,8 @@ import org.dunlin.coordinator.step.Event.Offered;
 import org.dunlin.coordinator.step.Event.Parted;
 import org.dunlin.coordinator.step.Event.Prepared;
 import org.dunlin.coordinator.step.Event.Recorded;
+import org.dunlin.coordinator.step.Event.Returned;
+import org.dunlin.coordinator.step.Event.RosterWaited;
 import org.dunlin.coordinator.step.Event.SaveFailed;
 import org.dunlin.coordinator.step.Event.Saved;
 import org.dunlin.coordinator.step.Event.StopAsked;
@@ -39,6 +41,7 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  * <pre>
  *   ASSEMBLING --all workers loaded--> STEPPING --last step committed, or stop--> SAVING --> ENDED
  *                                               --too many steps not finite---> SAVING --> failed
+ *   GATHERING ---those that an earlier coordinator left---> STEPPING
  * </pre>
  *
  * A step is committed when every member of the generation is prepared for it with the same checksum
@@ -66,6 +69,7 @@ public final class StepProtocol {
   private final int slots;
   private final Roster roster;
   private final Ending ending;
+  private final Succession succession;
   private final long mostNotFinite;
   private final boolean moves;
 
@@ -78,14 +82,21 @@ public final class StepProtocol {
    *     fails, its parameters saved; 0 is never reached
    */
   public StepProtocol(Term term, long steps, int slots, Admission admission, long mostNotFinite) {
-    this(term, steps, slots, admission, mostNotFinite, true);
+    this(term, steps, slots, admission, mostNotFinite, true, Past.NONE);
   }
 
   /**
    * @param moves whether slots move to faster members although nobody is lost
+   * @param past what earlier terms have committed; then it begins with {@link State#after}
    */
   public StepProtocol(
-      Term term, long steps, int slots, Admission admission, long mostNotFinite, boolean moves) {
+      Term term,
+      long steps,
+      int slots,
+      Admission admission,
+      long mostNotFinite,
+      boolean moves,
+      Past past) {
     this.moves = moves;
     this.term = term;
     this.steps = steps;
@@ -93,6 +104,7 @@ public final class StepProtocol {
     this.mostNotFinite = mostNotFinite;
     this.ending = new Ending(term, steps, mostNotFinite);
     this.roster = new Roster(term, slots, admission, ending);
+    this.succession = new Succession(term, steps, past, roster, ending);
   }
 
   /** Decides what an event means. */
@@ -114,6 +126,8 @@ public final class StepProtocol {
       case Lost lost -> roster.lost(state, lost);
       case CaughtUp caughtUp -> roster.caughtUp(state, caughtUp);
       case LessonLost broken -> roster.lessonLost(state, broken);
+      case Returned returned -> succession.returned(state, returned);
+      case RosterWaited waited -> succession.waited(state, waited);
       case LeaveAsked leave -> roster.leave(state, leave);
       case Ledgered ledgered -> ledgered(state, ledgered);
       case StopAsked stop -> stop(state, stop);

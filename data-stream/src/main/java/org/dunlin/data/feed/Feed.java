@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.util.concurrent.CompletionException;
 import org.apache.pekko.NotUsed;
+import org.apache.pekko.japi.Pair;
 import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.data.plan.DataPlan;
 import org.dunlin.data.plan.EpochPlan;
@@ -34,18 +35,32 @@ public final class Feed {
   /** Steps 0 to {@code spec.steps() - 1}, over as many epochs as they take. */
   public static Source<StepBatch, NotUsed> batches(
       SampleFiles samples, Tokenizer tokenizer, RunSpec spec) {
+    return batches(samples, tokenizer, spec, 0);
+  }
+
+  /**
+   * The same from a later step on. Whole epochs before it cost nothing where the batch has so many
+   * pairs; the rest of its own epoch is tokenized, and with {@code batch.tokens} everything.
+   */
+  public static Source<StepBatch, NotUsed> batches(
+      SampleFiles samples, Tokenizer tokenizer, RunSpec spec, long firstStep) {
     BatchSpec batch = spec.batch();
     return Source.lazySource(
             () -> {
               DataSpec data = spec.data();
               Sources sources = plan(samples, data, batch, spec.seed()).sources();
               WindowReader reader = new WindowReader(samples, tokenizer, batch, data);
-              return Source.fromIterator(() -> Window.endless(spec.seed(), sources, batch))
+              long epochSteps = batch.tokens() == 0 ? sources.steps(batch.pools()) : Long.MAX_VALUE;
+              int epoch = Math.toIntExact(firstStep / epochSteps);
+              long before = batch.tokens() == 0 ? epoch * epochSteps : 0;
+              return Source.fromIterator(() -> Window.endless(spec.seed(), epoch, sources, batch))
                   .mapAsync(WINDOWS_AHEAD, reader::read)
                   .mapConcat(steps -> steps)
                   .zipWithIndex()
+                  .map(step -> Pair.create(step.first(), before + step.second()))
+                  .dropWhile(step -> step.second() < firstStep)
                   .map(step -> step.first().cut(step.second(), batch))
-                  .take(spec.steps())
+                  .take(spec.steps() - firstStep)
                   .mapError(CompletionException.class, Feed::cause)
                   .watchTermination(
                       (none, end) -> {

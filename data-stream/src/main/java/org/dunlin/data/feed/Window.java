@@ -20,8 +20,13 @@ record Window(EpochPlan plan, int number) {
    * meet.
    */
   static Iterator<Window> endless(long seed, Sources sources, BatchSpec batch) {
+    return endless(seed, 0, sources, batch);
+  }
+
+  /** The same from an epoch on. */
+  static Iterator<Window> endless(long seed, int epoch, Sources sources, BatchSpec batch) {
     return new Iterator<>() {
-      private Window next = new Window(new EpochPlan(seed, 0, sources, batch), 0);
+      private Window next = new Window(new EpochPlan(seed, epoch, sources, batch), 0);
 
       @Override
       public boolean hasNext() {

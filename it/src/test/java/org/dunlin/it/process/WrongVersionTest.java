@@ -15,6 +15,7 @@ import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.Past;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
@@ -52,6 +53,7 @@ class WrongVersionTest {
               spec -> {
                 throw new AssertionError("a worker that was refused makes no probe");
               },
+              1000,
               sentence -> {});
       working.spawn(WorkerActor.create(old, CoordinatorActor.KEY, end), "worker");
 
@@ -77,6 +79,8 @@ class WrongVersionTest {
         Admission.closed(1),
         0,
         1000,
+        Past.NONE,
+        List.of(),
         Source.empty(),
         Source::empty,
         new NoModel(),

@@ -1,7 +1,9 @@
 package org.dunlin.it.simulation;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -12,6 +14,7 @@ import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.State;
 import org.dunlin.coordinator.step.StepProtocol;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
@@ -110,6 +113,15 @@ final class Conversation {
       case "lesson-lost" ->
           new Event.LessonLost(
               worker(w[1]), Simulation.TERM, Long.parseLong(w[2]), "a teacher is gone");
+      case "returned" ->
+          new Event.Returned(
+              worker(w[1]),
+              generation(w[2]),
+              Arrays.stream(w[3].split(",")).map(Conversation::worker).toList(),
+              Long.parseLong(w[4]),
+              w.length > 5 ? Optional.of(result(w[5])) : Optional.empty(),
+              "probe");
+      case "roster-waited" -> new Event.RosterWaited();
       case "leave" -> new Event.LeaveAsked(worker(w[1]));
       case "ledgered" -> new Event.Ledgered(Long.parseLong(w[1]));
       case "lost" -> new Event.Lost(worker(w[1]), "is gone");
@@ -123,6 +135,8 @@ final class Conversation {
       case "welcomed" -> new MemberEvent.Welcomed(Simulation.TERM);
       case "parked" -> new MemberEvent.Parked(Simulation.TERM, "the run has its workers");
       case "leave" -> new MemberEvent.LeaveAsked();
+      case "coordinator-changed" -> new MemberEvent.CoordinatorChanged();
+      case "recognized" -> new MemberEvent.Recognized(new Term(Long.parseLong(w[1])));
       case "learn" ->
           new MemberEvent.LearnAsked(
               Simulation.TERM, Long.parseLong(w[1]), generation(w[2]), Integer.parseInt(w[3]));
@@ -200,6 +214,8 @@ final class Conversation {
               + e.shares().stream()
                   .map(s -> " %s[%d+%d]".formatted(s.worker().name(), s.firstSlot(), s.slots()))
                   .collect(Collectors.joining());
+      case Effect.Recognize e -> "recognize " + e.worker().name();
+      case Effect.AwaitRoster e -> "await the roster";
       case Effect.Teach e ->
           "teach %s by %s: lesson %d after g%s"
               .formatted(
@@ -233,6 +249,10 @@ final class Conversation {
       case MemberEffect.TellLeaving e -> "tell leaving";
       case MemberEffect.Load e -> "load";
       case MemberEffect.TellLoaded e -> "tell loaded";
+      case MemberEffect.TellReturn e ->
+          "tell return g%s step %d%s"
+              .formatted(e.generation(), e.steps(), e.prepared().isPresent() ? ", prepared" : "");
+      case MemberEffect.TellJoin e -> "tell join";
       case MemberEffect.Study e -> "study lesson %d of %d".formatted(e.lesson(), e.teachers());
       case MemberEffect.EndStudy e -> "end the lesson";
       case MemberEffect.Teach e ->

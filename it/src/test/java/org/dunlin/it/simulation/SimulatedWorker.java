@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.message.StepResult;
@@ -24,6 +25,8 @@ final class SimulatedWorker {
   private final MemberProtocol protocol = new MemberProtocol();
   private MemberState state = MemberState.initial();
   private Generation newest = new Generation(0);
+  private Term met = Simulation.TERM;
+  private Term found = Simulation.TERM;
   private long parameters = Invariants.INITIAL_PARAMETERS;
   private long applied;
   private long prepared;
@@ -73,6 +76,17 @@ final class SimulatedWorker {
     }
     given.get(given.size() - 1).breakOff();
     return true;
+  }
+
+  /** Another coordinator is listed; it speaks to that one, once. */
+  void finds(Term coordinator) {
+    whenAwake(
+        () -> {
+          if (coordinator.equals(simulation.term()) && coordinator.compareTo(found) > 0) {
+            found = coordinator;
+            on(new MemberEvent.CoordinatorChanged());
+          }
+        });
   }
 
   /** The coordinator says whom to teach. */
@@ -163,6 +177,17 @@ final class SimulatedWorker {
       case MemberEffect.Load e -> simulation.later(() -> on(new MemberEvent.StateLoaded("probe")));
       case MemberEffect.TellLoaded e ->
           simulation.tellCoordinator(id, new Event.Loaded(id, e.term(), e.probe()));
+      case MemberEffect.TellReturn e ->
+          simulation.tellCoordinator(
+              id,
+              new Event.Returned(
+                  id,
+                  e.generation(),
+                  simulation.roster(state.term(), e.generation()),
+                  e.steps(),
+                  e.prepared(),
+                  "probe"));
+      case MemberEffect.TellJoin e -> simulation.tellCoordinator(id, new Event.Joined(id));
       case MemberEffect.Study e -> {
         shares.clear();
         studied = e.lesson();
@@ -178,7 +203,8 @@ final class SimulatedWorker {
               id, new Event.CaughtUp(id, e.term(), e.lesson(), e.steps(), e.probe()));
       case MemberEffect.TellLessonLost e ->
           simulation.tellCoordinator(id, new Event.LessonLost(id, e.term(), e.lesson(), e.why()));
-      case MemberEffect.BreakOff e -> simulation.invariants().brokenOff(id, e.next());
+      case MemberEffect.BreakOff e ->
+          simulation.invariants().brokenOff(id, state.term().orElseThrow(), e.next());
       case MemberEffect.Meet e -> meet(e.generation());
       case MemberEffect.Compute e -> compute(e);
       case MemberEffect.TellMemoryShort e ->
@@ -188,7 +214,7 @@ final class SimulatedWorker {
       case MemberEffect.TellParted e ->
           simulation.tellCoordinator(id, new Event.Parted(id, e.term(), e.generation()));
       case MemberEffect.TellPrepared e -> {
-        simulation.invariants().prepared(id, e);
+        simulation.invariants().prepared(id, met, e);
         simulation.tellCoordinator(
             id, new Event.Prepared(id, e.term(), e.generation(), e.result()));
       }
@@ -204,18 +230,20 @@ final class SimulatedWorker {
       case MemberEffect.Stop e -> {
         kill();
         simulation.invariants().killed(id);
-        simulation.send(() -> simulation.coordinator(new Event.Lost(id, "ended its connection")));
+        simulation.noticed(new Event.Lost(id, "ended its connection"));
       }
       case MemberEffect.Discard e -> simulation.countDiscard();
     }
   }
 
   private void meet(Generation generation) {
+    Term term = state.term().orElseThrow();
     Invariants.check(
         generation.compareTo(newest) > 0, id + " goes back to generation " + generation);
     newest = generation;
-    simulation.feed(id, generation);
-    simulation.invariants().meeting(this, generation);
+    met = term;
+    simulation.feed(id, term, generation);
+    simulation.invariants().meeting(this, term, generation);
   }
 
   private void compute(MemberEffect.Compute compute) {
@@ -231,16 +259,19 @@ final class SimulatedWorker {
         return;
       }
     }
-    simulation.invariants().computing(this, compute, () -> whenAwake(() -> computed(compute)));
+    Term term = met;
+    simulation
+        .invariants()
+        .computing(this, term, compute, () -> whenAwake(() -> computed(term, compute)));
   }
 
   void parted(Generation generation) {
     simulation.later(() -> on(new MemberEvent.Parted(generation, "a peer is gone")));
   }
 
-  private void computed(MemberEffect.Compute compute) {
+  private void computed(Term term, MemberEffect.Compute compute) {
     long step = compute.header().step();
-    prepared = simulation.invariants().reduced(compute.generation(), step);
+    prepared = simulation.invariants().reduced(term, compute.generation(), step);
     on(
         new MemberEvent.Computed(
             compute.generation(),

@@ -15,6 +15,7 @@ import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
+import org.dunlin.coordinator.step.Past;
 import org.dunlin.coordinator.step.Share;
 import org.dunlin.coordinator.step.State;
 import org.dunlin.coordinator.step.StepProtocol;
@@ -58,6 +59,9 @@ final class Simulation {
 
   private record Feed(long firstStep, List<Share> shares, List<CutRecord> limits) {}
 
+  /** A generation of a term; two terms may use the same number. */
+  record Epoch(Term term, Generation generation) {}
+
   private record Delivery(long at, long order, Runnable action) {}
 
   /** Messages that follow each other in a step or a new generation, and some repeated ones. */
@@ -70,17 +74,20 @@ final class Simulation {
 
   private static final long STEPS_OF_A_SPEED = 6;
 
+  /** Longest delays after which everybody who lives has come back. */
+  private static final long GATHER = 16;
+
   /** Generations that records of short memory and breaks from before the storm's end may cost. */
-  private static final int MORE_GENERATIONS = 24;
+  private static final int MORE_GENERATIONS = 36;
 
   private final SplittableRandom random;
   private final Storm storm;
   private final Shape shape;
   private final Minds minds;
-  private final StepProtocol protocol;
+  private StepProtocol protocol;
   private final Map<WorkerId, SimulatedWorker> workers = new TreeMap<>();
   private final Set<WorkerId> lost = new TreeSet<>();
-  private final Map<Generation, Feed> feeds = new TreeMap<>();
+  private final Map<Epoch, Feed> feeds = new HashMap<>();
   private final Map<WorkerId, Long> offers = new HashMap<>();
   private final PriorityQueue<Delivery> network =
       new PriorityQueue<>(
@@ -91,7 +98,9 @@ final class Simulation {
   private State state = State.initial();
   private Optional<Outcome> outcome = Optional.empty();
   private Optional<Long> saved = Optional.empty();
-  private int writing;
+  private final List<Runnable> writing = new ArrayList<>();
+  private Term term = TERM;
+  private boolean hasCoordinator = true;
   private long now;
   private long order;
   private int discards;
@@ -117,7 +126,7 @@ final class Simulation {
   /** Runs until nothing is under way; throws an AssertionError where that is no allowed outcome. */
   Outcome run() {
     for (WorkerId id : workers.keySet()) {
-      send(() -> coordinator(new Event.Joined(id)));
+      noticed(new Event.Joined(id));
     }
     while (!network.isEmpty()) {
       Delivery next = network.poll();
@@ -145,6 +154,63 @@ final class Simulation {
     } else {
       Invariants.check(end.steps() == 0, "ended without saving anything");
     }
+  }
+
+  /** What the disk took, the next coordinator finds; what was under way may have got there. */
+  void coordinatorDies() {
+    hasCoordinator = false;
+    for (Runnable write : List.copyOf(writing)) {
+      if (random.nextBoolean()) {
+        write.run();
+      }
+    }
+    writing.clear();
+    term = new Term(term.number() + 1);
+    offers.clear();
+    later(this::succeed);
+  }
+
+  private void succeed() {
+    Past past = invariants.past();
+    protocol =
+        new StepProtocol(
+            term, shape.steps(), shape.slots(), Admission.closed(shape.workers()), 0, true, past);
+    state = State.after(term, past);
+    lost.clear();
+    hasCoordinator = true;
+    invariants.succeeded();
+    Term found = term;
+    workers.values().forEach(worker -> send(() -> worker.finds(found)));
+    Term of = term;
+    at(now + GATHER * storm.plan().maxDelay() * 2, () -> from(of, new Event.RosterWaited()));
+  }
+
+  /** Whether a coordinator is there now. */
+  boolean hasCoordinator() {
+    return hasCoordinator;
+  }
+
+  // What was sent to a coordinator that is dead never arrives.
+  private void from(Term of, Event event) {
+    if (hasCoordinator && of.equals(term)) {
+      coordinator(event);
+    }
+  }
+
+  /** Something that the coordinator of now will notice, if it lives so long. */
+  void noticed(Event event) {
+    Term of = term;
+    send(() -> from(of, event));
+  }
+
+  // Of one life: who was lost since does not come again by a repeated word.
+  private void introduced(Event event) {
+    Term of = term;
+    later(() -> from(of, event));
+  }
+
+  Term term() {
+    return term;
   }
 
   Invariants invariants() {
@@ -206,14 +272,24 @@ final class Simulation {
 
   /** A worker's message; one of a worker that is lost to the coordinator need not arrive. */
   void tellCoordinator(WorkerId worker, Event event) {
-    if (!mayVanish(worker)) {
-      send(() -> coordinator(event));
+    boolean introduces = event instanceof Event.Joined || event instanceof Event.Returned;
+    if (introduces) {
+      introduced(event);
+    } else if (!mayVanish(worker)) {
+      noticed(event);
     }
   }
 
+  // What a dead coordinator sent last may get lost with it.
   private void tell(WorkerId worker, MemberEvent event) {
+    Term of = term;
     if (!mayVanish(worker)) {
-      send(() -> workers.get(worker).on(event));
+      send(
+          () -> {
+            if (of.equals(term) || random.nextBoolean()) {
+              workers.get(worker).on(event);
+            }
+          });
     }
   }
 
@@ -224,18 +300,24 @@ final class Simulation {
     for (int share = 0; share < shares; share++) {
       WorkerId teacher = teach.teachers().get(share);
       MemberEvent.TeachAsked asked =
-          new MemberEvent.TeachAsked(TERM, teach.lesson(), share, shares);
+          new MemberEvent.TeachAsked(term, teach.lesson(), share, shares);
       if (!mayVanish(teacher)) {
         send(() -> workers.get(teacher).teach(asked, learner));
       }
     }
   }
 
+  /** Who belonged to a generation, as its members know. */
+  List<WorkerId> roster(Optional<Term> of, Generation generation) {
+    Feed feed = feeds.get(new Epoch(of.orElse(TERM), generation));
+    return feed == null ? List.of() : feed.shares().stream().map(Share::worker).toList();
+  }
+
   /** Another worker comes, or one that died comes again. */
   void join() {
     WorkerId id = new WorkerId("w" + workers.size(), 1);
     workers.put(id, new SimulatedWorker(id, this, minds));
-    send(() -> coordinator(new Event.Joined(id)));
+    noticed(new Event.Joined(id));
   }
 
   /** Workers from which the state can be had. */
@@ -250,11 +332,14 @@ final class Simulation {
   }
 
   void coordinator(Event event) {
-    if (event instanceof Event.Lost gone) {
+    if (event instanceof Event.Lost gone && state.joined().contains(gone.worker())) {
       lost.add(gone.worker());
     }
     if (event instanceof Event.Joined joined) {
       storm.joined(joined.worker());
+    }
+    if (event instanceof Event.Returned returned) {
+      storm.joined(returned.worker());
     }
     StepProtocol.Decision decision = minds.coordinator(protocol, state, event);
     state = decision.next();
@@ -266,27 +351,34 @@ final class Simulation {
       case Effect.Welcome e -> tell(e.worker(), new MemberEvent.Welcomed(TERM));
       case Effect.Teach e -> teach(e);
       case Effect.Ledger e ->
-          later(
-              () -> {
-                invariants.ledgered(e.step(), e.generation());
-                coordinator(new Event.Ledgered(e.step()));
-              });
+          write(() -> invariants.ledgered(e.step(), e.generation()), new Event.Ledgered(e.step()));
+      case Effect.Recognize e -> tell(e.worker(), new MemberEvent.Recognized(term));
+      case Effect.AwaitRoster e -> {
+        Term of = term;
+        at(now + GATHER * storm.plan().maxDelay(), () -> from(of, new Event.RosterWaited()));
+      }
       case Effect.Assign e -> assign(e);
       case Effect.Commit e -> {
         invariants.committed(e.step(), e.generation());
         for (WorkerId member : e.members()) {
-          tell(member, new MemberEvent.Committed(TERM, e.generation(), e.step()));
+          tell(member, new MemberEvent.Committed(term, e.generation(), e.step()));
         }
       }
-      case Effect.AskState e -> tell(e.worker(), new MemberEvent.StateAsked(TERM, e.steps()));
-      case Effect.Save e -> later(() -> save(e));
-      case Effect.Wait e -> later(() -> coordinator(new Event.Waited(e.generation())));
-      case Effect.Write e -> write(e.cut());
+      case Effect.AskState e -> tell(e.worker(), new MemberEvent.StateAsked(term, e.steps()));
+      case Effect.Save e -> {
+        Term of = term;
+        later(() -> save(of, e));
+      }
+      case Effect.Wait e -> {
+        Term of = term;
+        later(() -> from(of, new Event.Waited(e.generation())));
+      }
+      case Effect.Write e -> write(() -> records.add(e.cut()), new Event.Recorded(e.cut()));
       case Effect.Miss e -> {}
       case Effect.Note e -> {}
-      case Effect.Park e -> tell(e.worker(), new MemberEvent.Parked(TERM, e.reason()));
-      case Effect.Dismiss e -> tell(e.worker(), new MemberEvent.Dismissed(TERM, e.reason(), false));
-      case Effect.Refuse e -> tell(e.worker(), new MemberEvent.Dismissed(TERM, e.reason(), true));
+      case Effect.Park e -> tell(e.worker(), new MemberEvent.Parked(term, e.reason()));
+      case Effect.Dismiss e -> tell(e.worker(), new MemberEvent.Dismissed(term, e.reason(), false));
+      case Effect.Refuse e -> tell(e.worker(), new MemberEvent.Dismissed(term, e.reason(), true));
       case Effect.Finish e -> end(new Outcome(Optional.empty(), e.steps(), saved));
       case Effect.Fail e ->
           end(new Outcome(Optional.of(e.sentence()), state.step(), Optional.empty()));
@@ -311,13 +403,16 @@ final class Simulation {
             .formatted(now - storm.lastAt(), limit));
   }
 
-  private void write(CutRecord cut) {
-    writing++;
+  // Durable, and then known; both or neither if the coordinator dies meanwhile, or only the first.
+  private void write(Runnable durable, Event known) {
+    Term of = term;
+    writing.add(durable);
     later(
         () -> {
-          writing--;
-          records.add(cut);
-          coordinator(new Event.Recorded(cut));
+          if (writing.remove(durable)) {
+            durable.run();
+            from(of, known);
+          }
         });
   }
 
@@ -328,7 +423,10 @@ final class Simulation {
   }
 
   // A stream breaks with its sender, and sometimes without.
-  private void save(Effect.Save save) {
+  private void save(Term of, Effect.Save save) {
+    if (!of.equals(term) || !hasCoordinator) {
+      return;
+    }
     if (!workers.get(save.worker()).isAlive() || storm.breaksSave()) {
       coordinator(new Event.SaveFailed(save.worker(), "the stream broke"));
       return;
@@ -339,20 +437,22 @@ final class Simulation {
 
   private void assign(Effect.Assign assign) {
     invariants.assigned(assign);
-    Invariants.check(writing == 0, "a generation begins before its record is durable");
-    feeds.put(assign.generation(), new Feed(assign.firstStep(), assign.shares(), limit()));
+    Invariants.check(writing.isEmpty(), "a generation begins before its record is durable");
+    feeds.put(
+        new Epoch(term, assign.generation()),
+        new Feed(assign.firstStep(), assign.shares(), limit()));
     for (Share share : assign.shares()) {
       Invariants.check(!lost.contains(share.worker()), share.worker() + " is lost, yet a member");
       tell(
           share.worker(),
           new MemberEvent.Assigned(
-              TERM, assign.generation(), assign.firstStep(), share.firstSlot(), share.slots()));
+              term, assign.generation(), assign.firstStep(), share.firstSlot(), share.slots()));
     }
   }
 
   /** A member opens its generation's stream. */
-  void feed(WorkerId worker, Generation generation) {
-    Feed feed = feeds.get(generation);
+  void feed(WorkerId worker, Term of, Generation generation) {
+    Feed feed = feeds.get(new Epoch(of, generation));
     for (Share share : feed.shares()) {
       if (share.worker().equals(worker)) {
         for (long step = feed.firstStep(); step < shape.steps(); step++) {

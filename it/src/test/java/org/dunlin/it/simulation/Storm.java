@@ -19,6 +19,7 @@ final class Storm {
    * @param kills workers that die
    * @param cuts times that connections between living members break
    * @param hangs workers that stand still; most of them longer than their lease
+   * @param deaths of coordinators
    * @param joins workers that come while the run is under way
    * @param leaves workers that are asked to go
    * @param lessonBreaks streams to learners that break although both ends live
@@ -35,6 +36,7 @@ final class Storm {
       int kills,
       int cuts,
       int hangs,
+      int deaths,
       int joins,
       int leaves,
       int lessonBreaks,
@@ -44,13 +46,14 @@ final class Storm {
       boolean early,
       boolean all,
       long liarAtStep) {
-    static final Plan CALM = new Plan(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, -1);
+    static final Plan CALM = new Plan(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, -1);
 
     static Plan draw(SplittableRandom draw, int steps) {
       return new Plan(
           1 + draw.nextInt(50),
           draw.nextDouble() * draw.nextInt(2),
           draw.nextInt(4),
+          draw.nextInt(3),
           draw.nextInt(3),
           draw.nextInt(3),
           draw.nextInt(4),
@@ -72,6 +75,7 @@ final class Storm {
   private int kills;
   private int cuts;
   private int hangs;
+  private int deaths;
   private int joins;
   private int leaves;
   private int lessonBreaks;
@@ -88,6 +92,7 @@ final class Storm {
     this.kills = plan.kills();
     this.cuts = plan.cuts();
     this.hangs = plan.hangs();
+    this.deaths = plan.deaths();
     this.joins = plan.joins();
     this.leaves = plan.leaves();
     this.lessonBreaks = plan.lessonBreaks();
@@ -129,6 +134,14 @@ final class Storm {
       happened();
       simulation.invariants().partAll();
     }
+    if (deaths > 0
+        && phase != State.Phase.ASSEMBLING
+        && simulation.hasCoordinator()
+        && draws(rarely)) {
+      deaths--;
+      simulation.coordinatorDies();
+      happened();
+    }
     if (joins > 0 && draws(60)) {
       joins--;
       happened();
@@ -144,7 +157,7 @@ final class Storm {
     if (plan.stops() && !stopAsked && draws(100)) {
       stopAsked = true;
       happened();
-      simulation.send(() -> simulation.coordinator(new Event.StopAsked()));
+      simulation.noticed(new Event.StopAsked());
     }
   }
 
@@ -197,7 +210,7 @@ final class Storm {
     WorkerId dead = candidates.get(simulation.random().nextInt(candidates.size()));
     doom(dead, phase);
     simulation.workers().get(dead).kill();
-    simulation.send(() -> simulation.coordinator(new Event.Lost(dead, "is gone")));
+    simulation.noticed(new Event.Lost(dead, "is gone"));
     simulation.invariants().killed(dead);
   }
 
@@ -215,7 +228,7 @@ final class Storm {
     if (ticks > lease) {
       doom(still, phase);
       lastAt = simulation.now() + lease;
-      simulation.at(lastAt, () -> simulation.coordinator(new Event.Lost(still, "has been silent")));
+      simulation.at(lastAt, () -> simulation.noticed(new Event.Lost(still, "has been silent")));
     } else {
       lastAt = wakes;
     }
@@ -231,7 +244,7 @@ final class Storm {
   /** Whoever joins is watched from then on: if it is dead by then, that is said once more. */
   void joined(WorkerId worker) {
     if (doomed.contains(worker)) {
-      simulation.later(() -> simulation.coordinator(new Event.Lost(worker, "is gone")));
+      simulation.noticed(new Event.Lost(worker, "is gone"));
     }
   }
 

@@ -1,5 +1,7 @@
 package org.dunlin.protocol.message;
 
+import java.util.List;
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.stream.SourceRef;
 import org.dunlin.protocol.Generation;
@@ -23,6 +25,30 @@ public sealed interface ToCoordinator extends OnWire {
    */
   record Join(WorkerId worker, String version, long pid, Endpoint data, ActorRef<ToWorker> actor)
       implements ToCoordinator {}
+
+  /**
+   * A worker that took part under an earlier coordinator is still there.
+   *
+   * @param join as if it came anew
+   * @param generation its newest one
+   * @param roster the members of that
+   * @param steps updates that its state has seen
+   * @param prepared what it could apply next; empty if it has nothing
+   * @param probe as in {@link Loaded}
+   */
+  record Return(
+      Join join,
+      Generation generation,
+      List<WorkerId> roster,
+      long steps,
+      Optional<StepResult> prepared,
+      String probe)
+      implements ToCoordinator {
+    @Override
+    public WorkerId worker() {
+      return join.worker();
+    }
+  }
 
   /**
    * The state of the run is in this worker's memory.

@@ -23,6 +23,14 @@ public sealed interface ToWorker extends OnWire {
       implements ToWorker {}
 
   /**
+   * From now on a worker of an earlier term obeys this one; its next generation follows.
+   *
+   * @param pulse as in {@link Welcome}
+   * @param leaseMs as in {@link Welcome}
+   */
+  record Recognize(Term term, Endpoint pulse, int leaseMs) implements ToWorker {}
+
+  /**
    * The run is under way: learn its state from members, who are told to {@link Teach} it.
    *
    * @param lesson its number, rising; an older one is over

@@ -4,6 +4,7 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.UnsafeByteOperations;
 import java.util.Arrays;
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.stream.SourceRef;
 import org.dunlin.protocol.Generation;
@@ -28,6 +29,7 @@ import org.dunlin.protocol.message.ToCoordinator.MemoryShort;
 import org.dunlin.protocol.message.ToCoordinator.Offered;
 import org.dunlin.protocol.message.ToCoordinator.Parted;
 import org.dunlin.protocol.message.ToCoordinator.Prepared;
+import org.dunlin.protocol.message.ToCoordinator.Return;
 import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.message.ToWorker.Assign;
 import org.dunlin.protocol.message.ToWorker.Commit;
@@ -36,6 +38,7 @@ import org.dunlin.protocol.message.ToWorker.Learn;
 import org.dunlin.protocol.message.ToWorker.Leave;
 import org.dunlin.protocol.message.ToWorker.Lesson;
 import org.dunlin.protocol.message.ToWorker.Park;
+import org.dunlin.protocol.message.ToWorker.Recognize;
 import org.dunlin.protocol.message.ToWorker.Teach;
 import org.dunlin.protocol.message.ToWorker.Welcome;
 
@@ -64,6 +67,7 @@ final class MessageCodec {
       case ToCoordinator m ->
           switch (m) {
             case Join j -> "join";
+            case Return r -> "return";
             case Loaded l -> "loaded";
             case Prepared p -> "prepared";
             case MemoryShort s -> "short";
@@ -82,6 +86,7 @@ final class MessageCodec {
             case Export e -> "export";
             case Park p -> "park";
             case Leave l -> "leave";
+            case Recognize r -> "recognize";
             case Learn l -> "learn";
             case Teach t -> "teach";
             case Lesson l -> "lesson";
@@ -116,14 +121,18 @@ final class MessageCodec {
 
   private MessageLite write(ToCoordinator message) {
     return switch (message) {
-      case Join m ->
-          JoinWire.newBuilder()
-              .setWorker(write(m.worker()))
-              .setVersion(m.version())
-              .setPid(m.pid())
-              .setData(write(m.data()))
-              .setActor(references.actor(m.actor()))
-              .build();
+      case Join m -> join(m);
+      case Return m -> {
+        ReturnWire.Builder wire =
+            ReturnWire.newBuilder()
+                .setJoin(join(m.join()))
+                .setGeneration(m.generation().number())
+                .addAllRoster(m.roster().stream().map(MessageCodec::write).toList())
+                .setSteps(m.steps())
+                .setProbe(m.probe());
+        m.prepared().ifPresent(result -> wire.setPrepared(LessonCodec.write(result)));
+        yield wire.build();
+      }
       case Loaded m ->
           LoadedWire.newBuilder()
               .setWorker(write(m.worker()))
@@ -180,6 +189,16 @@ final class MessageCodec {
     };
   }
 
+  private JoinWire join(Join m) {
+    return JoinWire.newBuilder()
+        .setWorker(write(m.worker()))
+        .setVersion(m.version())
+        .setPid(m.pid())
+        .setData(write(m.data()))
+        .setActor(references.actor(m.actor()))
+        .build();
+  }
+
   private MessageLite write(ToWorker message) {
     return switch (message) {
       case Welcome m ->
@@ -218,6 +237,12 @@ final class MessageCodec {
               .setTerm(m.term().number())
               .setReason(m.reason())
               .setRefused(m.refused())
+              .build();
+      case Recognize m ->
+          RecognizeWire.newBuilder()
+              .setTerm(m.term().number())
+              .setPulse(write(m.pulse()))
+              .setLeaseMs(m.leaseMs())
               .build();
       case Learn m ->
           LearnWire.newBuilder()
@@ -307,6 +332,20 @@ final class MessageCodec {
       case "leave" -> {
         LeaveWire m = LeaveWire.parseFrom(bytes);
         yield new Leave(new Term(m.getTerm()), m.getReason(), m.getRefused());
+      }
+      case "return" -> {
+        ReturnWire m = ReturnWire.parseFrom(bytes);
+        yield new Return(
+            read(m.getJoin()),
+            new Generation(m.getGeneration()),
+            m.getRosterList().stream().map(MessageCodec::read).toList(),
+            m.getSteps(),
+            m.hasPrepared() ? Optional.of(LessonCodec.read(m.getPrepared())) : Optional.empty(),
+            m.getProbe());
+      }
+      case "recognize" -> {
+        RecognizeWire m = RecognizeWire.parseFrom(bytes);
+        yield new Recognize(new Term(m.getTerm()), read(m.getPulse()), m.getLeaseMs());
       }
       case "caught-up" -> {
         CaughtUpWire m = CaughtUpWire.parseFrom(bytes);

@@ -1,6 +1,7 @@
 package org.dunlin.worker.member;
 
 import java.util.List;
+import java.util.Optional;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.SlotBatch;
@@ -17,6 +18,13 @@ public sealed interface MemberEffect {
 
   /** Tell the coordinator that the state is there. */
   record TellLoaded(Term term, String probe) implements MemberEffect {}
+
+  /** Tell another coordinator what this worker holds. */
+  record TellReturn(Generation generation, long steps, Optional<StepResult> prepared)
+      implements MemberEffect {}
+
+  /** Tell another coordinator that this worker is there, with nothing. */
+  record TellJoin() implements MemberEffect {}
 
   /** Take the state from the teachers of a lesson, and follow it. */
   record Study(long lesson, int teachers) implements MemberEffect {}

@@ -20,6 +20,12 @@ public sealed interface MemberEvent {
    */
   record StateLoaded(String probe) implements MemberEvent {}
 
+  /** Another coordinator is there, because the one before is dead. */
+  record CoordinatorChanged() implements MemberEvent {}
+
+  /** That one has taken this worker over. */
+  record Recognized(Term term) implements MemberEvent {}
+
   /**
    * The run is under way, and members have been told to teach this worker its state.
    *

@@ -19,16 +19,19 @@ import org.dunlin.worker.member.MemberEffect.Study;
 import org.dunlin.worker.member.MemberEffect.Teach;
 import org.dunlin.worker.member.MemberEffect.TellBroken;
 import org.dunlin.worker.member.MemberEffect.TellCaughtUp;
+import org.dunlin.worker.member.MemberEffect.TellJoin;
 import org.dunlin.worker.member.MemberEffect.TellLeaving;
 import org.dunlin.worker.member.MemberEffect.TellLessonLost;
 import org.dunlin.worker.member.MemberEffect.TellLoaded;
 import org.dunlin.worker.member.MemberEffect.TellMemoryShort;
 import org.dunlin.worker.member.MemberEffect.TellParted;
 import org.dunlin.worker.member.MemberEffect.TellPrepared;
+import org.dunlin.worker.member.MemberEffect.TellReturn;
 import org.dunlin.worker.member.MemberEvent.Applied;
 import org.dunlin.worker.member.MemberEvent.Assigned;
 import org.dunlin.worker.member.MemberEvent.Committed;
 import org.dunlin.worker.member.MemberEvent.Computed;
+import org.dunlin.worker.member.MemberEvent.CoordinatorChanged;
 import org.dunlin.worker.member.MemberEvent.Dismissed;
 import org.dunlin.worker.member.MemberEvent.Failed;
 import org.dunlin.worker.member.MemberEvent.Fed;
@@ -40,6 +43,7 @@ import org.dunlin.worker.member.MemberEvent.MemoryShort;
 import org.dunlin.worker.member.MemberEvent.Met;
 import org.dunlin.worker.member.MemberEvent.Parked;
 import org.dunlin.worker.member.MemberEvent.Parted;
+import org.dunlin.worker.member.MemberEvent.Recognized;
 import org.dunlin.worker.member.MemberEvent.StateAsked;
 import org.dunlin.worker.member.MemberEvent.StateLoaded;
 import org.dunlin.worker.member.MemberEvent.TeachAsked;
@@ -71,13 +75,34 @@ public final class MemberProtocol {
 
   /** Decides what an event means. */
   public Decision next(MemberState state, MemberEvent event) {
-    if (state.phase() == Phase.ENDED) {
-      return discard(state, event, "this worker has ended");
-    }
+    return state.phase() == Phase.ENDED
+        ? discard(state, event, "this worker has ended")
+        : decide(obeyingHighest(state, event), event);
+  }
+
+  // A word of a higher term may overtake the one that says that it has begun.
+  private static MemberState obeyingHighest(MemberState state, MemberEvent event) {
+    Optional<Term> of =
+        switch (event) {
+          case Assigned assigned -> Optional.of(assigned.term());
+          case StateAsked asked -> Optional.of(asked.term());
+          case TeachAsked asked -> Optional.of(asked.term());
+          case Dismissed dismissed -> Optional.of(dismissed.term());
+          default -> Optional.empty();
+        };
+    boolean isHigher =
+        holdsState(state.phase())
+            && of.filter(term -> term.compareTo(state.term().orElseThrow()) > 0).isPresent();
+    return isHigher ? state.withNewTerm(of.orElseThrow()) : state;
+  }
+
+  private static Decision decide(MemberState state, MemberEvent event) {
     return switch (event) {
       case Parked parked -> parked(state, parked);
       case Welcomed welcomed -> welcomed(state, welcomed);
       case StateLoaded loaded -> loaded(state, loaded);
+      case CoordinatorChanged changed -> changed(state);
+      case Recognized recognized -> recognized(state, recognized);
       case LearnAsked asked -> learn(state, asked);
       case TeachAsked asked -> teach(state, asked);
       case Followed followed -> followed(state, followed);
@@ -125,6 +150,34 @@ public final class MemberProtocol {
     return new Decision(
         state.withPhase(Phase.WAITING),
         List.of(new TellLoaded(state.term().orElseThrow(), event.probe())));
+  }
+
+  // What it holds is of use; what it was still to get must come from somewhere else.
+  private static Decision changed(MemberState state) {
+    return switch (state.phase()) {
+      case JOINING, SPARE -> new Decision(state.anew(), List.of(new TellJoin()));
+      case LEARNING, FOLLOWING ->
+          new Decision(state.anew(), List.of(new EndStudy(), new TellJoin()));
+      case LOADING ->
+          new Decision(
+              state.withPhase(Phase.ENDED),
+              List.of(new Stop(new WorkerEnd(true, "the coordinator died before the first step"))));
+      case APPLYING -> new Decision(state.withReturns(true), List.of());
+      case WAITING, MEETING, COLLECTING, COMPUTING, STRANDED, PREPARED ->
+          new Decision(state, List.of(telling(state)));
+      case ENDED -> new Decision(state, List.of());
+    };
+  }
+
+  private static TellReturn telling(MemberState state) {
+    return new TellReturn(state.generation(), state.step(), state.prepared());
+  }
+
+  private static Decision recognized(MemberState state, Recognized event) {
+    boolean isNews = state.term().isPresent() && event.term().compareTo(state.term().get()) > 0;
+    return holdsState(state.phase()) && isNews
+        ? new Decision(state.withNewTerm(event.term()), List.of())
+        : discard(state, event, "obeys term " + state.term().map(Term::toString).orElse("none"));
   }
 
   private static Decision learn(MemberState state, LearnAsked event) {
@@ -307,7 +360,7 @@ public final class MemberProtocol {
       return discard(state, event, "step " + event.result().step() + " is not being computed");
     }
     return new Decision(
-        state.withPhase(Phase.PREPARED),
+        state.withPrepared(event.result()),
         List.of(new TellPrepared(state.term().orElseThrow(), state.generation(), event.result())));
   }
 
@@ -326,12 +379,16 @@ public final class MemberProtocol {
     if (state.phase() != Phase.APPLYING || event.step() != state.step()) {
       return discard(state, event, "step " + event.step() + " is not being applied");
     }
-    MemberState next = state.withApplied();
-    MemberEffect[] before =
-        next.stateAsked() == next.step()
-            ? new MemberEffect[] {new Offer(next.term().orElseThrow(), next.step())}
-            : new MemberEffect[0];
-    return next.next().isPresent() ? begin(next, next.next().get(), before) : collect(next, before);
+    MemberState next = state.withApplied().withReturns(false);
+    List<MemberEffect> before = new ArrayList<>();
+    if (state.returns()) {
+      before.add(telling(next));
+    }
+    if (next.stateAsked() == next.step()) {
+      before.add(new Offer(next.term().orElseThrow(), next.step()));
+    }
+    MemberEffect[] first = before.toArray(MemberEffect[]::new);
+    return next.next().isPresent() ? begin(next, next.next().get(), first) : collect(next, first);
   }
 
   private static Decision stateAsked(MemberState state, StateAsked event) {

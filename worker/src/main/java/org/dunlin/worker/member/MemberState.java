@@ -13,6 +13,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.StepResult;
 
 /**
  * Where a worker is. Immutable; only {@link MemberProtocol} makes a next one.
@@ -23,6 +24,8 @@ import org.dunlin.protocol.batch.StepHeader;
  * @param firstSlot of its slots
  * @param slots how many it owns
  * @param step the lowest that it has not applied; equals the number of applied updates
+ * @param prepared the result of that step, while it waits for the commit
+ * @param returns whether another coordinator has to be told of this worker once it can
  * @param fed what has arrived of this and later steps: its size is the coordinator's feed window
  * @param next the generation to begin once the update under way is applied
  * @param lesson the newest that it takes or took, or 0
@@ -36,6 +39,8 @@ public record MemberState(
     int firstSlot,
     int slots,
     long step,
+    Optional<StepResult> prepared,
+    boolean returns,
     SortedMap<Long, Inbox> fed,
     Optional<MemberEvent.Assigned> next,
     long lesson,
@@ -120,6 +125,8 @@ public record MemberState(
         0,
         0,
         0,
+        Optional.empty(),
+        false,
         new TreeMap<>(),
         Optional.empty(),
         0,
@@ -135,6 +142,8 @@ public record MemberState(
     private int nextFirstSlot = firstSlot;
     private int nextSlots = slots;
     private long nextStep = step;
+    private Optional<StepResult> nextPrepared = prepared;
+    private boolean nextReturns = returns;
     private SortedMap<Long, Inbox> nextFed = fed;
     private Optional<MemberEvent.Assigned> nextAssigned = next;
     private long nextLesson = lesson;
@@ -152,6 +161,8 @@ public record MemberState(
         to.nextFirstSlot,
         to.nextSlots,
         to.nextStep,
+        to.nextPrepared,
+        to.nextReturns,
         to.nextFed,
         to.nextAssigned,
         to.nextLesson,
@@ -163,6 +174,33 @@ public record MemberState(
     return with(to -> to.nextPhase = then);
   }
 
+  MemberState withPrepared(StepResult result) {
+    return with(
+        to -> {
+          to.nextPhase = Phase.PREPARED;
+          to.nextPrepared = Optional.of(result);
+        });
+  }
+
+  MemberState withReturns(boolean due) {
+    return with(to -> to.nextReturns = due);
+  }
+
+  /** Another coordinator counts its lessons anew; generations go on. */
+  MemberState withNewTerm(Term of) {
+    return with(
+        to -> {
+          to.nextTerm = Optional.of(of);
+          to.nextLesson = 0;
+          to.nextGiven = Set.of();
+        });
+  }
+
+  /** Nothing that it had is of use to another coordinator. */
+  MemberState anew() {
+    return initial();
+  }
+
   MemberState withTerm(Term of) {
     return with(to -> to.nextTerm = Optional.of(of));
   }
@@ -172,6 +210,7 @@ public record MemberState(
     return with(
         to -> {
           to.nextPhase = Phase.MEETING;
+          to.nextPrepared = Optional.empty();
           to.nextGeneration = assigned.generation();
           to.nextFirstSlot = assigned.firstSlot();
           to.nextSlots = assigned.slots();
@@ -194,6 +233,7 @@ public record MemberState(
     return with(
         to -> {
           to.nextPhase = Phase.COLLECTING;
+          to.nextPrepared = Optional.empty();
           to.nextStep = step + 1;
           to.nextFed = new TreeMap<>(fed.tailMap(step + 1));
         });

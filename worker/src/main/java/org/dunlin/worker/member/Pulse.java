@@ -56,6 +56,11 @@ final class Pulse implements AutoCloseable {
     return pulse;
   }
 
+  /** Where it goes. */
+  Endpoint coordinator() {
+    return coordinator;
+  }
+
   private void live() {
     try (socket) {
       DataOutputStream out = connect();

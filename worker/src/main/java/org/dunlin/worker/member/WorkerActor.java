@@ -2,7 +2,9 @@ package org.dunlin.worker.member;
 
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
@@ -31,6 +33,7 @@ import org.apache.pekko.stream.typed.javadsl.ActorSink;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
+import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.LessonItem;
@@ -65,9 +68,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   /** A person wants this worker to leave, in order. */
   public record Leave() implements Command {}
 
-  private record PulseEnded() implements Command {}
+  private record PulseEnded(Endpoint at) implements Command {}
 
-  private record NoWordCame() implements Command {}
+  private record NoWordCame(Endpoint at) implements Command {}
 
   private record NotAnswered() implements Command {}
 
@@ -83,6 +86,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private record FeedEnded() implements Command {}
 
   private record FeedBroke(Generation generation, Throwable cause) implements Command {}
+
+  private record FeedMissed(Generation generation, long step, Throwable cause) implements Command {}
 
   private record Happened(MemberEvent event) implements Command {}
 
@@ -109,8 +114,12 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private Optional<CompletableFuture<String>> prepared = Optional.empty();
   private Optional<Learning> learning = Optional.empty();
   private Optional<Pulse> pulse = Optional.empty();
-  private int leaseMs;
   private final NavigableMap<Generation, ToWorker.Assign> assignments = new TreeMap<>();
+  private final Set<ActorRef<ToCoordinator>> known = new HashSet<>();
+  private Generation newest = new Generation(0);
+  private List<WorkerId> roster = List.of();
+  private String probe = "";
+  private boolean leaves;
   private WorkerEnd end = new WorkerEnd(true, "the worker was stopped");
 
   /**
@@ -151,33 +160,47 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         .onMessage(Fed.class, command -> fed(command))
         .onMessage(FeedEnded.class, command -> this)
         .onMessage(FeedBroke.class, command -> feedBroke(command))
+        .onMessage(FeedMissed.class, command -> feedMissed(command))
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Broke.class, command -> broke(command.cause()))
         .onMessage(Ready.class, command -> this)
         .onMessage(Leave.class, command -> on(new MemberEvent.LeaveAsked()))
-        .onMessage(PulseEnded.class, command -> pulseEnded())
+        .onMessage(PulseEnded.class, command -> pulseEnded(command.at()))
         .onMessage(NotAnswered.class, command -> notAnswered())
-        .onMessage(NoWordCame.class, command -> noWordCame())
+        .onMessage(NoWordCame.class, command -> noWordCame(command.at()))
         .onSignal(PostStop.class, signal -> stopped())
         .build();
   }
 
+  // A dead coordinator may stay listed for a while beside its successor.
   private Behavior<Command> found(Set<ActorRef<ToCoordinator>> found) {
-    if (coordinator.isEmpty() && !found.isEmpty()) {
-      coordinator = Optional.of(found.iterator().next());
-      tell(
-          new ToCoordinator.Join(
-              setup.worker(),
-              setup.version(),
-              ProcessHandle.current().pid(),
-              steps.endpoint(),
-              door));
+    Optional<ActorRef<ToCoordinator>> next =
+        found.stream().filter(ref -> !known.contains(ref)).findFirst();
+    known.addAll(found);
+    if (next.isEmpty()) {
+      return this;
     }
+    boolean changed = coordinator.isPresent();
+    coordinator = next;
+    if (changed) {
+      getContext().getLog().info("another coordinator is there: {}", next.get());
+      return on(new MemberEvent.CoordinatorChanged());
+    }
+    tell(join());
     return this;
+  }
+
+  private ToCoordinator.Join join() {
+    return new ToCoordinator.Join(
+        setup.worker(), setup.version(), ProcessHandle.current().pid(), steps.endpoint(), door);
   }
 
   private Behavior<Command> heard(ToWorker message) {
     return switch (message) {
+      case ToWorker.Recognize m -> {
+        showPulse(m.pulse(), m.leaseMs());
+        yield on(new MemberEvent.Recognized(m.term()));
+      }
       case ToWorker.Park m -> {
         showPulse(m.pulse(), m.leaseMs());
         yield on(new MemberEvent.Parked(m.term(), m.reason()));
@@ -211,6 +234,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
             .findFirst()
             .orElseThrow();
     assignments.put(assign.generation(), assign);
+    if (assign.generation().compareTo(newest) > 0) {
+      newest = assign.generation();
+      roster = assign.roster().stream().map(Seat::worker).toList();
+    }
     return on(
         new MemberEvent.Assigned(
             assign.term(), assign.generation(), assign.firstStep(), own.firstSlot(), own.slots()));
@@ -235,9 +262,23 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     return on(new MemberEvent.Fed(fed.generation(), fed.item()));
   }
 
-  // An older generation's stream may end as it likes.
+  // An older generation's stream may end as it likes, and one of a dead coordinator must.
   private Behavior<Command> feedBroke(FeedBroke broke) {
-    return broke.generation().equals(state.generation()) ? broke(broke.cause()) : this;
+    getContext()
+        .getLog()
+        .info("the feed of generation {} broke", broke.generation(), broke.cause());
+    getContext()
+        .scheduleOnce(
+            Duration.ofMillis(setup.absenceMs()),
+            getContext().getSelf(),
+            new FeedMissed(broke.generation(), state.step(), broke.cause()));
+    return this;
+  }
+
+  private Behavior<Command> feedMissed(FeedMissed missed) {
+    return missed.generation().equals(state.generation()) && missed.step() == state.step()
+        ? broke(missed.cause())
+        : this;
   }
 
   private Behavior<Command> taken(ActorRef<Taken> sender) {
@@ -278,8 +319,19 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
       case MemberEffect.Load e -> load(welcome.orElseThrow());
       case MemberEffect.StandBy e -> setup.told().accept("waiting as a spare: " + e.reason());
       case MemberEffect.TellLoaded e -> {
+        probe = e.probe();
         setup.told().accept("the run's state is here");
         tell(new ToCoordinator.Loaded(setup.worker(), e.term(), e.probe()));
+      }
+      case MemberEffect.TellReturn e -> {
+        tell(
+            new ToCoordinator.Return(
+                join(), e.generation(), roster, e.steps(), e.prepared(), probe));
+        tellLeaving();
+      }
+      case MemberEffect.TellJoin e -> {
+        tell(join());
+        tellLeaving();
       }
       case MemberEffect.Study e -> study(lessons.get(e.lesson()));
       case MemberEffect.EndStudy e -> {
@@ -288,6 +340,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
       }
       case MemberEffect.Teach e -> teach(e, learners.remove(e.lesson()));
       case MemberEffect.TellCaughtUp e -> {
+        probe = e.probe();
         setup.told().accept("has learnt the run's state after %d steps".formatted(e.steps()));
         tell(
             new ToCoordinator.CaughtUp(setup.worker(), e.term(), e.lesson(), e.steps(), e.probe()));
@@ -324,7 +377,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         if (state.phase() == MemberState.Phase.ENDED) {
           pulse.ifPresent(p -> p.close("was asked to leave"));
         }
-        tell(new ToCoordinator.Leaving(setup.worker()));
+        leaves = true;
+        tellLeaving();
       }
       case MemberEffect.Stop e -> {
         end = e.end();
@@ -335,12 +389,18 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     }
   }
 
+  private void tellLeaving() {
+    if (leaves) {
+      tell(new ToCoordinator.Leaving(setup.worker()));
+    }
+  }
+
   private void load(ToWorker.Welcome run) {
     showPulse(run.pulse(), run.leaseMs());
     setup.told().accept("takes part in the run " + run.spec().name());
     onStepThread(
         () -> steps.load(run.spec(), receiver -> drain(run.state(), receiver)),
-        (String probe) -> new MemberEvent.StateLoaded(probe),
+        (String made) -> new MemberEvent.StateLoaded(made),
         Broke::new);
   }
 
@@ -401,10 +461,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   }
 
   private void showPulse(Endpoint coordinating, int lease) {
-    if (pulse.isPresent()) {
+    if (pulse.isPresent() && pulse.get().coordinator().equals(coordinating)) {
       return;
     }
-    leaseMs = lease;
+    pulse.ifPresent(Pulse::close);
     ActorRef<Command> self = getContext().getSelf();
     pulse =
         Optional.of(
@@ -420,19 +480,21 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
                   @Override
                   public void ended() {
-                    self.tell(new PulseEnded());
+                    self.tell(new PulseEnded(coordinating));
                   }
                 }));
   }
 
-  // Its word to leave may still be on the way.
-  private Behavior<Command> pulseEnded() {
-    getContext().scheduleOnce(Duration.ofMillis(leaseMs), getContext().getSelf(), new NoWordCame());
+  // Its word to leave may still be on the way, or another coordinator be about to come.
+  private Behavior<Command> pulseEnded(Endpoint at) {
+    getContext()
+        .scheduleOnce(
+            Duration.ofMillis(setup.absenceMs()), getContext().getSelf(), new NoWordCame(at));
     return this;
   }
 
   private Behavior<Command> notAnswered() {
-    return state.phase() == MemberState.Phase.JOINING
+    return state.phase() == MemberState.Phase.JOINING && pulse.isEmpty()
         ? on(
             new MemberEvent.Failed(
                 "the coordinator has not answered for %d s (expected: a run that has not ended)"
@@ -440,11 +502,13 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         : this;
   }
 
-  private Behavior<Command> noWordCame() {
-    return on(
-        new MemberEvent.Failed(
-            "the coordinator is gone: it ended its connection and said nothing for %d ms; start it anew, and then this worker"
-                .formatted(leaseMs)));
+  private Behavior<Command> noWordCame(Endpoint at) {
+    return pulse.isPresent() && pulse.get().coordinator().equals(at)
+        ? on(
+            new MemberEvent.Failed(
+                "the coordinator is gone: it ended its connection, and no other one came for %d s; start it anew, and then this worker"
+                    .formatted(setup.absenceMs() / 1000)))
+        : this;
   }
 
   /** What a failed step or meeting means: others are gone, memory is short, or this is broken. */

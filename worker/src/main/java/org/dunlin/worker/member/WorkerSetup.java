@@ -14,6 +14,7 @@ import org.dunlin.protocol.run.RunSpec;
  * @param device makes the device that it trains a run on; called once, on the step thread
  * @param probe a digest of what this machine's kernels give for a run; called once, on the step
  *     thread
+ * @param absenceMs how long it waits for another coordinator when the one it has is gone
  * @param told hears in sentences what a person should know; must not block
  */
 public record WorkerSetup(
@@ -22,4 +23,5 @@ public record WorkerSetup(
     String host,
     Function<RunSpec, Device> device,
     Function<RunSpec, String> probe,
+    int absenceMs,
     Consumer<String> told) {}

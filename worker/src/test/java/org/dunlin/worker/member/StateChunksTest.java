@@ -56,7 +56,13 @@ class StateChunksTest {
     Table device = new Table(2 * CHUNK);
     WorkerSetup setup =
         new WorkerSetup(
-            new WorkerId("w", 1), "0.1.0", "127.0.0.1", spec -> device, spec -> "", sentence -> {});
+            new WorkerId("w", 1),
+            "0.1.0",
+            "127.0.0.1",
+            spec -> device,
+            spec -> "",
+            0,
+            sentence -> {});
     StepThread steps = new StepThread(setup);
     steps
         .submit(
