@@ -24,14 +24,24 @@ final class Coordination {
       Run run, Path runFolder, int port, Consumer<ClusterNode> formed, CompletionStage<Void> stop) {
     try (ClusterNode node = ClusterNode.start(List.of("coordinator"), run.host(), port)) {
       node.joinItself();
-      ActorRef<CoordinatorActor.Command> coordinator =
-          node.spawn(CoordinatorActor.create(run), "coordinator");
-      try (Control control = Control.listen(runFolder, coordinator)) {
-        control.announce();
-        formed.accept(node);
-        stop.thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));
-        node.stopped(coordinator).toCompletableFuture().join();
-      }
+      lead(node, run, runFolder, formed, stop);
+    }
+  }
+
+  /** The same on a node that has its place in the cluster. */
+  static void lead(
+      ClusterNode node,
+      Run run,
+      Path runFolder,
+      Consumer<ClusterNode> formed,
+      CompletionStage<Void> stop) {
+    ActorRef<CoordinatorActor.Command> coordinator =
+        node.spawn(CoordinatorActor.create(run), "coordinator");
+    try (Control control = Control.listen(runFolder, coordinator)) {
+      control.announce();
+      formed.accept(node);
+      stop.thenRun(() -> coordinator.tell(new CoordinatorActor.Stop()));
+      node.stopped(coordinator).toCompletableFuture().join();
     }
   }
 }

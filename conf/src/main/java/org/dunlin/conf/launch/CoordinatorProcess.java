@@ -17,9 +17,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The coordinator of a run on one machine, a child of its supervisor; arguments are the run folder
- * and the number of steps. It reads the run's settings from its folder, forms the cluster, and
- * prints first its address and then a line of JSON for everything that happens.
+ * The coordinator of a run on one machine, a child of its supervisor; arguments are the run folder,
+ * the number of steps, and, for a standby, the address of the coordinator whose death it waits for.
+ * It reads the run's settings from its folder, forms the cluster, and prints first its address and
+ * then a line of JSON for everything that happens.
  */
 public final class CoordinatorProcess {
   private static final Logger LOG = LoggerFactory.getLogger(CoordinatorProcess.class);
@@ -40,7 +41,9 @@ public final class CoordinatorProcess {
     StopRequest.handle("TERM", line::stop);
     int exitCode = 0;
     try {
-      run(Path.of(arguments.get(0)), Long.parseLong(arguments.get(1)), line, lines);
+      Path runFolder = Path.of(arguments.get(0));
+      Optional<String> living = arguments.stream().skip(2).findFirst();
+      run(runFolder, Long.parseLong(arguments.get(1)), living, line, lines);
     } catch (Refusal e) {
       LOG.error("refused", e);
       lines.println(EventLines.write(new RunEvent.Failed(e.getMessage())));
@@ -55,22 +58,43 @@ public final class CoordinatorProcess {
   }
 
   // The steps are given, because to count those of an epoch may mean to read it.
-  private static void run(Path runFolder, long steps, Lifeline line, PrintStream lines) {
+  private static void run(
+      Path runFolder, long steps, Optional<String> living, Lifeline line, PrintStream lines) {
     Settings settings =
         Settings.load(
             Optional.of(runFolder.resolve(RunFolder.SETTINGS)), Map.of("train.steps", steps));
     Consumer<RunEvent> printer = event -> lines.println(EventLines.write(event));
-    Admission admission =
-        new Admission(settings.workers(), false, settings.allowDifferentKernels());
     try (Inputs inputs = Inputs.open(settings);
-        TermFile.Held held = TermFile.take(runFolder);
-        EventRelay relay = new EventRelay(printer)) {
-      Coordination.run(
-          inputs.run(held.term(), admission, LocalRun.HOST, runFolder, relay),
-          runFolder,
-          0,
-          node -> lines.println(node.address()),
-          line.stopAsked());
+        ClusterNode node =
+            ClusterNode.start(
+                List.of(living.isPresent() ? ClusterNode.STANDBY : "coordinator"), LocalRun.HOST)) {
+      living.ifPresent(
+          address -> {
+            node.join(address);
+            node.joined().toCompletableFuture().join();
+            printer.accept(new RunEvent.Noted("a standby is ready to coordinate"));
+          });
+      try (TermFile.Held held =
+              living.isPresent() ? TermFile.await(runFolder) : TermFile.take(runFolder);
+          EventRelay relay = new EventRelay(printer)) {
+        if (RunFolder.hasEnded(runFolder)) {
+          return;
+        }
+        if (living.isPresent()) {
+          node.preside();
+        } else {
+          node.joinItself();
+        }
+        Admission admission =
+            new Admission(settings.workers(), false, settings.allowDifferentKernels());
+        Coordination.lead(
+            node,
+            inputs.run(held.term(), admission, LocalRun.HOST, runFolder, relay),
+            runFolder,
+            formed -> lines.println(formed.address()),
+            line.stopAsked());
+        RunFolder.end(runFolder); // before the lock is given back
+      }
     }
   }
 

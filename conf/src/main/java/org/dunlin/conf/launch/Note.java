@@ -5,7 +5,7 @@ import org.dunlin.coordinator.report.RunEvent;
 /** What a supervisor hears of. */
 sealed interface Note {
   /** The coordinator is there, under this address. */
-  record Addressed(String address) implements Note {}
+  record Addressed(Child coordinator, String address) implements Note {}
 
   /** A child tells of the run. */
   record Said(Child child, RunEvent event) implements Note {}

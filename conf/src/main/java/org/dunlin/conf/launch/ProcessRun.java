@@ -52,7 +52,10 @@ final class ProcessRun {
   private final List<Child> children = new ArrayList<>();
   private final OutcomeOf told = new OutcomeOf();
   private final Map<String, Relaunch> relaunches = new TreeMap<>();
+  private final List<RunEvent.Member> due = new ArrayList<>();
   private String address = "";
+  private Optional<Child> coordinator = Optional.empty();
+  private Optional<Child> standby = Optional.empty();
   private Optional<Loss> lost = Optional.empty();
   private boolean hasStarted;
   private boolean killed;
@@ -71,7 +74,7 @@ final class ProcessRun {
     Logs.toFile(RunFolder.log(runFolder));
     stop.first().thenRun(() -> notes.add(new Note.StopAsked()));
     try {
-      startCoordinator();
+      coordinator = Optional.of(startCoordinator("coordinator", List.of()));
       do {
         while (outcome().isEmpty()) {
           take(notes.take());
@@ -111,10 +114,7 @@ final class ProcessRun {
 
   private void take(Note note) {
     switch (note) {
-      case Note.Addressed coordinator -> {
-        address = coordinator.address();
-        startWorkers();
-      }
+      case Note.Addressed addressed -> addressed(addressed);
       case Note.Due due -> startAgain(due.dead());
       case Note.Said said -> {
         if (said.event() instanceof RunEvent.Failed failed && isSpared(said.child())) {
@@ -124,7 +124,7 @@ final class ProcessRun {
         }
       }
       case Note.Ended ended -> ended(ended.child(), ended.exitCode());
-      case Note.StopAsked asked -> children.get(0).ask(Lifeline.STOP);
+      case Note.StopAsked asked -> coordinator.orElseThrow().ask(Lifeline.STOP);
     }
   }
 
@@ -134,6 +134,7 @@ final class ProcessRun {
       case RunEvent.Processes known -> {} // this process knows better
       case RunEvent.Started started -> {
         hasStarted = true;
+        startStandby();
         lost = lost.filter(loss -> !isSpared(loss.child())); // it was read before this
         watcher.accept(event);
       }
@@ -149,6 +150,14 @@ final class ProcessRun {
     LOG.info("{} ended with exit code {}", child.member(), exitCode);
     tellProcesses();
     boolean inOrder = told.outcome().isPresent() && !failed();
+    if (standby.equals(Optional.of(child))) {
+      standby = Optional.empty();
+      return;
+    }
+    if (coordinator.equals(Optional.of(child)) && hasStarted && !inOrder && standby.isPresent()) {
+      follow(child, exitCode);
+      return;
+    }
     if (isSpared(child) && !inOrder && !stop.isAsked()) {
       relaunch(child, exitCode);
     }
@@ -156,8 +165,6 @@ final class ProcessRun {
       return;
     }
     killed = exitCode > KILLED;
-    String how =
-        killed ? "was killed by signal " + (exitCode - KILLED) : "ended with exit code " + exitCode;
     lost =
         Optional.of(
             new Loss(
@@ -167,10 +174,50 @@ final class ProcessRun {
                         .formatted(
                             child.member().name(),
                             child.member().pid(),
-                            how,
+                            how(exitCode),
                             steps,
                             spec.steps(),
                             child.log()))));
+  }
+
+  // The first one's workers come with it; a later one's are there already.
+  private void addressed(Note.Addressed addressed) {
+    address = addressed.address();
+    if (children.size() == 1) {
+      startWorkers();
+      return;
+    }
+    startStandby();
+    List<RunEvent.Member> waiting = List.copyOf(due);
+    due.clear();
+    waiting.forEach(this::startAgain);
+    if (stop.isAsked()) {
+      addressed.coordinator().ask(Lifeline.STOP); // the one before had heard it
+    }
+  }
+
+  private void startStandby() {
+    if (settings.standby() && standby.isEmpty() && outcome().isEmpty()) {
+      standby = Optional.of(startCoordinator("standby", List.of(address)));
+    }
+  }
+
+  private void follow(Child dead, int exitCode) {
+    watcher.accept(
+        new RunEvent.Noted(
+            "the coordinator (process %d) %s; the standby (process %d) takes over"
+                .formatted(
+                    dead.member().pid(), how(exitCode), standby.orElseThrow().member().pid())));
+    coordinator = standby;
+    standby = Optional.empty();
+    address = "";
+    tellProcesses();
+  }
+
+  private static String how(int exitCode) {
+    return exitCode > KILLED
+        ? "was killed by signal " + (exitCode - KILLED)
+        : "ended with exit code " + exitCode;
   }
 
   // Whoever left in order was asked to.
@@ -194,7 +241,9 @@ final class ProcessRun {
   }
 
   private void startAgain(RunEvent.Member dead) {
-    if (outcome().isEmpty() && !stop.isAsked()) {
+    if (address.isEmpty()) {
+      due.add(dead); // between two coordinators there is nowhere to go
+    } else if (outcome().isEmpty() && !stop.isAsked()) {
       startWorker(dead.name(), dead.incarnation() + 1);
       watcher.accept(
           new RunEvent.Noted(
@@ -206,20 +255,27 @@ final class ProcessRun {
   // Once it has begun, a run needs its coordinator and one worker; the coordinator says the rest.
   private boolean isSpared(Child child) {
     return hasStarted
-        && child != children.get(0)
-        && children.stream().skip(1).anyMatch(Child::isAlive);
+        && isWorker(child)
+        && children.stream().filter(this::isWorker).anyMatch(Child::isAlive);
   }
 
-  private void startCoordinator() {
-    RunEvent.Member member = new RunEvent.Member("coordinator", "coordinator", 1, 0);
-    start(
+  private boolean isWorker(Child child) {
+    return child.member().role().equals("worker");
+  }
+
+  private Child startCoordinator(String name, List<String> living) {
+    RunEvent.Member member = new RunEvent.Member("coordinator", name, 1, 0);
+    List<String> arguments =
+        new ArrayList<>(List.of(runFolder.toString(), Long.toString(spec.steps())));
+    arguments.addAll(living);
+    return start(
         new Child.Plan(
             member,
             CoordinatorProcess.class,
-            List.of(runFolder.toString(), Long.toString(spec.steps())),
+            arguments,
             settings.coordinatorHeapMib(),
             MORE_DIRECT_MIB,
-            RunFolder.log(runFolder, member.name())));
+            RunFolder.log(runFolder, "coordinator")));
   }
 
   private void startWorkers() {
@@ -247,7 +303,7 @@ final class ProcessRun {
             RunFolder.log(runFolder, name)));
   }
 
-  private void start(Child.Plan plan) {
+  private Child start(Child.Plan plan) {
     CompletableFuture<Child> started = new CompletableFuture<>();
     Child child =
         Child.start(
@@ -257,12 +313,13 @@ final class ProcessRun {
     children.add(child);
     started.complete(child);
     tellProcesses();
+    return child;
   }
 
   // On a child's own thread.
   private void heard(Child child, String line) {
     if (line.startsWith("pekko:")) {
-      notes.add(new Note.Addressed(line));
+      notes.add(new Note.Addressed(child, line));
       return;
     }
     EventLines.read(line)
@@ -274,14 +331,22 @@ final class ProcessRun {
   private void tellProcesses() {
     List<RunEvent.Member> living = new ArrayList<>();
     living.add(new RunEvent.Member("supervisor", "supervisor", 1, ProcessHandle.current().pid()));
-    children.stream().filter(Child::isAlive).map(Child::member).forEach(living::add);
+    children.stream().filter(Child::isAlive).map(this::shown).forEach(living::add);
     watcher.accept(new RunEvent.Processes(List.copyOf(living)));
+  }
+
+  private RunEvent.Member shown(Child child) {
+    RunEvent.Member member = child.member();
+    return coordinator.equals(Optional.of(child))
+        ? new RunEvent.Member(member.role(), "coordinator", member.incarnation(), member.pid())
+        : member;
   }
 
   // First those that were sent away are waited for, then all are let go, then none is left.
   private void endChildren() {
     try {
       boolean sentAway = told.outcome().isPresent() && !failed() && !stop.isAsked();
+      standby.ifPresent(Child::kill); // it would take over from one that ends
       for (Child child : children) {
         if (sentAway) {
           child.awaitEnd(LEAVE_MS);

@@ -32,6 +32,7 @@ public final class RunFolder implements AutoCloseable {
   // coordinator.
   private static final String LOCK = ".lock";
   private static final Set<String> LOCKS = Set.of(LOCK, TermFile.LOCK);
+  private static final String ENDED = ".ended";
   private static final String LOG = "dunlin.log";
   private static final String LOGS = "logs";
 
@@ -51,6 +52,7 @@ public final class RunFolder implements AutoCloseable {
               Pattern.quote(TermFile.NAME),
               Pattern.quote(TermFile.NEXT),
               Pattern.quote(Control.FILE),
+              Pattern.quote(ENDED),
               "\\.(processes|report|control)\\.json\\.next",
               LedgerFile.NAME.pattern(),
               Pattern.quote(LOG),
@@ -149,6 +151,19 @@ public final class RunFolder implements AutoCloseable {
         Files.delete(file);
       }
     }
+  }
+
+  /** Says for good that the run is over, to whoever would coordinate it next. */
+  static void end(Path runFolder) {
+    try {
+      Files.writeString(runFolder.resolve(ENDED), "");
+    } catch (IOException e) {
+      throw Refusal.run(runFolder + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+
+  static boolean hasEnded(Path runFolder) {
+    return Files.exists(runFolder.resolve(ENDED));
   }
 
   public Path path() {

@@ -108,6 +108,7 @@ final class Keys {
   static final Key<Optional<Long>> COMPUTE_THREADS =
       declare(Key.whole("compute-threads", 1, MOST_THREADS).or("auto"));
   static final Key<Boolean> TRACE = declare(Key.flag("run.trace"));
+  static final Key<Boolean> STANDBY = declare(Key.flag("coordinator.standby"));
   static final Key<String> CLUSTER_HOST = declare(Key.text("cluster.host"));
   static final Key<Long> CLUSTER_PORT = declare(Key.whole("cluster.port", 0, MOST_PORT));
   static final Key<Boolean> DIFFERENT_KERNELS =

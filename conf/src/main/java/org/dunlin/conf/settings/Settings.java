@@ -217,6 +217,11 @@ public final class Settings {
     return get(Keys.TRACE);
   }
 
+  /** Whether a second coordinator's process waits for the death of the first one. */
+  public boolean standby() {
+    return get(Keys.STANDBY);
+  }
+
   /** Whether workers may take part whose kernels give other bits. */
   public boolean allowDifferentKernels() {
     return get(Keys.DIFFERENT_KERNELS);

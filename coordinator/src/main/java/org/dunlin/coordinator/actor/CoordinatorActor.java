@@ -58,9 +58,6 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   /** Sample ids in a sentence for a person; the log has all. */
   private static final int MOST_SAMPLES = 64;
 
-  /** Whoever lives has heard of this coordinator by then, once one has. */
-  private static final long ROSTER_LEASES = 2;
-
   /** Members of an earlier term find this one within a second; a busy machine takes longer. */
   private static final Duration RETURN_LIMIT = Duration.ofMinutes(2);
 
@@ -371,7 +368,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       case Effect.AwaitRoster e ->
           getContext()
               .scheduleOnce(
-                  Duration.ofMillis(ROSTER_LEASES * run.leaseMs()),
+                  Duration.ofMillis(run.leaseMs()), // whoever lives has come back by then,
                   getContext().getSelf(),
                   new Happened(new Event.RosterWaited()));
       case Effect.Welcome e -> welcome(e);

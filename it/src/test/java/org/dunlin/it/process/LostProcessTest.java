@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.dunlin.data.model.ModelFolder;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,16 +18,39 @@ import org.junit.jupiter.api.io.TempDir;
 class LostProcessTest {
   private static final long ENDLESS = 1_000_000;
 
-  /** Enough to lose two workers on the way. */
-  private static final long STEPS = 120;
+  /** Enough to lose two workers on the way, and to see one come back. */
+  private static final long STEPS = 240;
 
   @TempDir private Path run;
 
-  @Test
-  void shouldGoOnToTheSameBitsWhenAWorkerIsKilledOrHangs(@TempDir Path calm) throws Exception {
+  @TempDir private static Path calm;
+
+  @BeforeAll
+  static void trainCalmly() throws Exception {
     try (Trainer trainer = Trainer.start(calm, STEPS, 0)) {
       assertThat(trainer.awaitExit()).isZero();
     }
+  }
+
+  @Test
+  void shouldGoOnToTheSameBitsWhenTheCoordinatorIsKilledAndAWorkerWithIt() throws Exception {
+    Map<String, Object> keys = Golden.keys(run, STEPS, 2);
+    keys.put("coordinator.standby", true);
+    try (Trainer trainer = Trainer.start(run, keys)) {
+      trainer.awaitLine("a standby is ready");
+
+      Trainer.signal("KILL", List.of(trainer.process("coordinator"), trainer.process("worker-1")));
+
+      trainer.awaitLine("the coordinator of term 2 goes on after ");
+      trainer.awaitLine("worker worker-1#2 takes part from step ");
+      assertThat(trainer.awaitExit()).isZero();
+      Trainer.awaitEnd(trainer.family());
+    }
+    assertThat(Files.mismatch(weights(run), weights(calm))).isEqualTo(-1);
+  }
+
+  @Test
+  void shouldGoOnToTheSameBitsWhenAWorkerIsKilledOrHangs() throws Exception {
     try (Trainer trainer = Trainer.start(run, STEPS, 3)) {
       trainer.awaitLine("step 1/");
       List<ProcessHandle> family = trainer.family();
@@ -33,8 +58,10 @@ class LostProcessTest {
 
       Trainer.signal("KILL", List.of(trainer.process("worker-1")));
       trainer.awaitLine("worker worker-1#1 is gone; the run goes on with 2");
+      trainer.awaitLine("worker worker-1#2 takes part from step ");
       Trainer.signal("STOP", List.of(trainer.process("worker-2")));
       trainer.awaitLine("worker worker-2#1 has been silent");
+      Trainer.signal("CONT", List.of(trainer.process("worker-2")));
 
       assertThat(trainer.awaitExit()).isZero();
       Trainer.awaitEnd(family);
