@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
       "Example:",
       "  dunlin coordinator run.conf --workers 2",
       "  dunlin worker --join 10.0.0.5:7355      (on each of two other machines)",
-      "Model and data are needed here only. More workers than --workers wait as spares until the run begins. Nothing is"
+      "Model and data are needed here only. More workers may come at any time, and leave with Ctrl-C. Nothing is"
           + " sealed yet: use a network that you trust."
     })
 @SuppressWarnings("unused") // flags are read by their names, see RunFlags

@@ -333,7 +333,8 @@ public record State(
     return with(next -> next.nextRetries = retries + 1);
   }
 
-  boolean isMember(WorkerId worker) {
+  /** Whether a worker belongs to the generation. */
+  public boolean isMember(WorkerId worker) {
     return shares.stream().anyMatch(share -> share.worker().equals(worker));
   }
 

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
@@ -330,6 +331,98 @@ enum Mutation implements Minds {
     public MemberProtocol.Decision member(
         MemberProtocol real, MemberState state, MemberEvent event) {
       return silent(real.next(state, event), MemberEffect.TellMemoryShort.class);
+    }
+  },
+
+  LEDGER_IS_NOT_AWAITED {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      if (!first.next().committing() || state.committing()) {
+        return first;
+      }
+      StepProtocol.Decision then = real.next(first.next(), new Event.Ledgered(state.step()));
+      return new StepProtocol.Decision(
+          then.next(), Stream.concat(first.effects().stream(), then.effects().stream()).toList());
+    }
+  },
+
+  LEARNER_TAKES_PART_AT_ONCE {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      if (!(event instanceof Event.Joined joined)
+          || first.effects().stream().noneMatch(Effect.Teach.class::isInstance)) {
+        return first;
+      }
+      long lesson = first.next().lessonsBegun();
+      Event early =
+          new Event.CaughtUp(joined.worker(), Simulation.TERM, lesson, state.step(), "probe");
+      return new StepProtocol.Decision(real.next(first.next(), early).next(), first.effects());
+    }
+  },
+
+  HALF_A_STATE_IS_WHOLE {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return real.next(
+          state,
+          event instanceof MemberEvent.Followed f
+              ? new MemberEvent.Followed(f.lesson(), f.steps(), true, f.probe())
+              : event);
+    }
+  },
+
+  LOST_LESSON_IS_NOT_TOLD {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return silent(real.next(state, event), MemberEffect.TellLessonLost.class);
+    }
+  },
+
+  LEAVER_IS_SENT_AWAY_AT_ONCE {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      if (!(event instanceof Event.LeaveAsked leave) || !state.isMember(leave.worker())) {
+        return first;
+      }
+      return new StepProtocol.Decision(
+          first.next(), List.of(new Effect.Dismiss(leave.worker(), "it was asked to leave")));
+    }
+  },
+
+  SUCCESSOR_TAKES_ANY_STATE {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return real.next(
+          state,
+          event instanceof Event.Returned r && state.phase() == State.Phase.GATHERING
+              ? Changed.of(r, "steps", state.step())
+              : event);
+    }
+  },
+
+  SUCCESSOR_COUNTS_GENERATIONS_ANEW {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      return real.next(
+          state.phase() == State.Phase.GATHERING
+              ? Changed.of(state, "generation", new Generation(0))
+              : state,
+          event);
+    }
+  },
+
+  SUCCESSOR_IS_NOT_HEARD {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return event instanceof MemberEvent.CoordinatorChanged
+          ? new MemberProtocol.Decision(state, List.of())
+          : real.next(state, event);
     }
   },
 

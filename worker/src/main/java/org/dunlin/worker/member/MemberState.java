@@ -191,6 +191,7 @@ public record MemberState(
     return with(
         to -> {
           to.nextTerm = Optional.of(of);
+          to.nextAssigned = Optional.empty(); // it will assign anew
           to.nextLesson = 0;
           to.nextGiven = Set.of();
         });
