@@ -212,7 +212,7 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
   }
 
   private static double at(double[] sorted, double share) {
-    return sorted[(int) Math.ceil(share * (sorted.length - 1))];
+    return sorted[(int) Math.ceil(share * sorted.length) - 1];
   }
 
   private static BatchSpec batch(int count) {
