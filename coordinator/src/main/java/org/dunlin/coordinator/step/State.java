@@ -215,9 +215,8 @@ public record State(
     return with(
         next -> {
           next.nextPhase = Phase.STEPPING;
-          for (Share share : owners) {
-            next.nextLoaded = plus(next.nextLoaded, share.worker());
-          }
+          next.nextLoaded = new TreeSet<>(loaded);
+          owners.forEach(share -> next.nextLoaded.add(share.worker()));
           next.nextGeneration = begun;
           next.nextShares = owners;
           next.nextPrepared = Map.of();

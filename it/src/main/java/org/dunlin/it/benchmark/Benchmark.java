@@ -7,13 +7,14 @@ import picocli.CommandLine.Command;
 /** {@code ./dunlin benchmark …}: lives beside the tests, not in the product. */
 @Command(
     name = "dunlin benchmark",
-    description = "Measures Dunlin: its speed beside a peer, its memory alone.",
+    description = "Measures Dunlin: its speed beside a peer, its memory and its coordinator alone.",
     mixinStandardHelpOptions = true,
     subcommands = {
       StepBenchmark.class,
       CollectivesBenchmark.class,
       ScalingBenchmark.class,
       MemoryBenchmark.class,
+      ControlPlaneBenchmark.class,
       ArchiveCommand.class
     })
 public final class Benchmark {
