@@ -14,6 +14,7 @@ import picocli.CommandLine.Command;
       CollectivesBenchmark.class,
       ScalingBenchmark.class,
       MemoryBenchmark.class,
+      RecoveryBenchmark.class,
       ArchiveCommand.class
     })
 public final class Benchmark {
