@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
       ScalingBenchmark.class,
       MemoryBenchmark.class,
       ControlPlaneBenchmark.class,
+      RecoveryBenchmark.class,
       ArchiveCommand.class
     })
 public final class Benchmark {

@@ -31,6 +31,7 @@ import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
+import org.dunlin.coordinator.step.Past;
 import org.dunlin.coordinator.step.State;
 import org.dunlin.coordinator.step.StepProtocol;
 import org.dunlin.data.feed.StepBatch;
@@ -251,6 +252,8 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
         Admission.closed(count),
         0,
         1, // the least window: this step and the next
+        Past.NONE,
+        List.of(),
         batches,
         () -> Source.single(state()),
         (after, state, materializer) ->

@@ -152,12 +152,10 @@ public final class ControlPlaneWorkers {
             Integer.parseInt(arguments[3]),
             Integer.parseInt(arguments[4]),
             Integer.parseInt(arguments[5]));
-    List<ClusterNode> nodes = new ArrayList<>();
     for (int first = 0; first < count; first += perNode) {
       ClusterNode node = ClusterNode.start(List.of("worker"), HOST);
       node.join(arguments[0]);
       node.spawn(workers.group(first, Math.min(count, first + perNode)), "workers");
-      nodes.add(node);
     }
     Thread.ofPlatform().daemon().start(workers::pulse);
     System.out.println(workers.answer());

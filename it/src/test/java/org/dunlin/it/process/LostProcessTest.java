@@ -74,6 +74,26 @@ class LostProcessTest {
   }
 
   @Test
+  void shouldPutAWorkerAsideThatDiesAgainAndAgain() throws Exception {
+    try (Trainer trainer = Trainer.start(run, ENDLESS, 2)) {
+      trainer.awaitLine("step 1/");
+      for (int life = 1; life < 5; life++) {
+        Trainer.signal("KILL", List.of(trainer.process("worker-2")));
+        trainer.awaitLine("worker-2 is started again, as worker worker-2#" + (life + 1));
+      }
+      Trainer.signal("KILL", List.of(trainer.process("worker-2")));
+      assertThat(trainer.awaitLine("worker-2 is put aside: "))
+          .contains("died 5 times in a row", "exit code 137", run.resolve("logs").toString());
+      trainer.awaitLine("step ");
+
+      Trainer.signal("INT", List.of(trainer.process("supervisor")));
+
+      assertThat(trainer.awaitExit()).isEqualTo(130);
+      requireConsistentFolder(trainer);
+    }
+  }
+
+  @Test
   void shouldEndWithOneSentenceWhenTheLastWorkerIsKilled() throws Exception {
     try (Trainer trainer = Trainer.start(run, ENDLESS, 1)) {
       trainer.awaitLine("step 1/");

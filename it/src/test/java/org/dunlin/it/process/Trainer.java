@@ -196,6 +196,11 @@ final class Trainer implements AutoCloseable {
     return Files.exists(file) && Files.readString(file).contains(name);
   }
 
+  /** Its own process. */
+  ProcessHandle handle() {
+    return process.toHandle();
+  }
+
   /** The supervisor itself and all its children. */
   List<ProcessHandle> family() {
     List<ProcessHandle> family = new ArrayList<>(process.descendants().toList());
