@@ -29,7 +29,9 @@ class SameBitsTest {
 
   @TempDir private Path folder;
 
+  /** Every day {@link ChaosTest} and {@link LostProcessTest} show more than this. */
   @Test
+  @Tag("long")
   void shouldGiveTheSameWeightsForAnyNumberOfProcesses() throws Exception {
     String alone = train("local", 0);
     assertThat(train("one", 1)).isEqualTo(alone);
