@@ -116,6 +116,9 @@ final class RecoveryBenchmark implements Callable<Integer> {
   }
 
   private static void print(Disturbance figures, String signal, double goalMs) {
+    if (figures.toCommit.isEmpty()) {
+      return;
+    }
     print(signal + " to the next commit by the others", figures.toCommit);
     print("  of that: until the coordinator knows", figures.toNotice);
     print("  of that: a new generation and the step, anew", figures.toRecover);
