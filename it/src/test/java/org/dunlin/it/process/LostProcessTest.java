@@ -74,6 +74,7 @@ class LostProcessTest {
   }
 
   @Test
+  @Tag("long")
   void shouldPutAWorkerAsideThatDiesAgainAndAgain() throws Exception {
     try (Trainer trainer = Trainer.start(run, ENDLESS, 2)) {
       trainer.awaitLine("step 1/");
