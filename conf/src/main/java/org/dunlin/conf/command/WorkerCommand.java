@@ -83,7 +83,8 @@ final class WorkerCommand implements Callable<Integer> {
       paramLabel = "TIME",
       defaultValue = "5m",
       description =
-          "How long an absent coordinator is waited for, as 30s or 5m (default: ${DEFAULT-VALUE}).")
+          "How long an absent coordinator is waited for, before this worker has joined and when it"
+              + " has died, as 30s or 5m (default: ${DEFAULT-VALUE}).")
   private String wait;
 
   @Option(

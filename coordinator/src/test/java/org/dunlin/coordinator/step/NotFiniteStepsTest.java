@@ -48,6 +48,7 @@ class NotFiniteStepsTest {
               new double[] {1, loss},
               0);
       on(new Event.Prepared(WORKER, TERM, state.generation(), result));
+      on(new Event.Ledgered(result.step()));
       return (Effect.Commit) effects.get(0);
     }
 

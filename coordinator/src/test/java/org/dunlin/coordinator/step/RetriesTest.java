@@ -42,12 +42,14 @@ class RetriesTest {
   }
 
   private void commit() {
+    long step = state.step();
     for (Share share : state.shares()) {
       StepResult result =
           new StepResult(
               state.step(), 7, true, 1, new Scalars(state.step(), 1, 0), new double[0], 0);
       on(new Event.Prepared(share.worker(), TERM, state.generation(), result));
     }
+    on(new Event.Ledgered(step));
   }
 
   /** Attempts until the run fails; more than enough if it does not. */
