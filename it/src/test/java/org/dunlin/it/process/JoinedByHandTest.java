@@ -139,6 +139,7 @@ class JoinedByHandTest {
 
   private static Trainer worker(Map<String, String> environment, String at, String name)
       throws Exception {
-    return Trainer.worker(environment, "--join", at, "--name", name, "--threads", "1", "--wait", "30s");
+    return Trainer.worker(
+        environment, "--join", at, "--name", name, "--threads", "1", "--wait", "30s");
   }
 }
