@@ -73,7 +73,8 @@ class RoomsTest {
               "org.dunlin.worker.member..",
               "org.dunlin.coordinator.actor..",
               "org.dunlin.coordinator.model..",
-              "org.dunlin.conf.launch..")
+              "org.dunlin.conf.launch..",
+              "org.dunlin.it.benchmark..") // one has actors in the workers' place
           .should()
           .dependOnClassesThat()
           .resideInAPackage("org.apache.pekko..");
