@@ -83,14 +83,8 @@ public final class ClusterNode implements AutoCloseable {
                 host,
                 "pekko.remote.artery.canonical.port",
                 port));
-    // A worker's node decides nothing: it must neither down the coordinator nor itself.
-    Config voting =
-        roles.contains(COORDINATOR)
-            ? ConfigFactory.empty()
-            : ConfigFactory.parseMap(Map.of("pekko.cluster.downing-provider-class", ""));
     Config config =
-        own.withFallback(voting)
-            .withFallback(settings())
+        own.withFallback(settings())
             .withFallback(ConfigFactory.defaultReferenceUnresolved())
             .resolve();
     ClusterNode node = new ClusterNode(ActorSystem.create(Behaviors.empty(), NAME, config));
@@ -113,6 +107,13 @@ public final class ClusterNode implements AutoCloseable {
   public void joinItself() {
     Cluster cluster = Cluster.get(system);
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
+    buryUnreachable();
+  }
+
+  // Who coordinates decides alone, and never about itself: the resolver that Pekko brings took the
+  // coordinator down with all others when many workers came and went.
+  private void buryUnreachable() {
+    spawn(Undertaker.ofUnreachable(), "undertaker-of-unreachable");
   }
 
   /** Joins the cluster of another node; keeps trying until it is there. */
@@ -143,7 +144,7 @@ public final class ClusterNode implements AutoCloseable {
         cluster.manager().tell(Down.apply(member.address()));
       }
     }
-    spawn(Undertaker.ofUnreachable(), "undertaker-of-unreachable");
+    buryUnreachable();
   }
 
   /**
@@ -180,6 +181,7 @@ public final class ClusterNode implements AutoCloseable {
       joinItself();
       return List.of();
     }
+    buryUnreachable();
     dead.addAll(silent);
     for (String address : dead) {
       for (String bearer : living) {

@@ -43,7 +43,7 @@ class ChaosTest {
   @TempDir private Path folder;
 
   @Test
-  @Tag("process")
+  @Tag("long") // two to six minutes
   void shouldEndWithTheWeightsOfACalmRunWhateverBefallsItsWorkers() throws Exception {
     requireCalmWeights(EVENTS, SEED);
   }

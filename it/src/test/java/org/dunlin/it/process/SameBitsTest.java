@@ -29,7 +29,7 @@ class SameBitsTest {
 
   @TempDir private Path folder;
 
-  /** Every day {@link ChaosTest} and {@link LostProcessTest} show more than this. */
+  /** Every day {@link LostProcessTest} shows more than this. */
   @Test
   @Tag("long")
   void shouldGiveTheSameWeightsForAnyNumberOfProcesses() throws Exception {
