@@ -155,9 +155,9 @@ public final class MemberProtocol {
   // What it holds is of use; what it was still to get must come from somewhere else.
   private static Decision changed(MemberState state) {
     return switch (state.phase()) {
-      case JOINING, SPARE -> new Decision(state.anew(), List.of(new TellJoin()));
+      case JOINING, SPARE -> new Decision(MemberState.initial(), List.of(new TellJoin()));
       case LEARNING, FOLLOWING ->
-          new Decision(state.anew(), List.of(new EndStudy(), new TellJoin()));
+          new Decision(MemberState.initial(), List.of(new EndStudy(), new TellJoin()));
       case LOADING ->
           new Decision(
               state.withPhase(Phase.ENDED),

@@ -197,11 +197,6 @@ public record MemberState(
         });
   }
 
-  /** Nothing that it had is of use to another coordinator. */
-  MemberState anew() {
-    return initial();
-  }
-
   MemberState withTerm(Term of) {
     return with(to -> to.nextTerm = Optional.of(of));
   }
