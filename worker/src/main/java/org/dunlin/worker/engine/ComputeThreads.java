@@ -139,14 +139,17 @@ public final class ComputeThreads implements AutoCloseable {
   private void drain(
       String what, Supplier<Optional<Work<?>>> source, AtomicReference<Throwable> failure) {
     try {
-      Optional<Work<?>> piece = source.get();
-      while (piece.isPresent() && failure.get() == null) {
+      while (failure.get() == null) {
         if (abandoned.getAsBoolean()) {
           throw new Abandoned("a new generation has begun");
         }
+        // Whatever was handed out is run: others may wait for it.
+        Optional<Work<?>> piece = source.get();
+        if (piece.isEmpty()) {
+          return;
+        }
         Work<?> work = piece.get();
         trace.during(what, () -> work.run(module.get()));
-        piece = source.get();
       }
     } catch (RuntimeException | Error e) {
       failure.compareAndSet(null, e);
