@@ -6,7 +6,7 @@ import java.nio.FloatBuffer;
 
 /**
  * Sums one chunk after the other of many blocks in the fixed {@link SummationTree}; what {@link
- * TreeFold} does, without an allocation and without a copy where there is something to add to.
+ * TreeFold} does, without an allocation, and without a change of the blocks that are summed.
  *
  * <p>The bits are the tree's: a node's two children are added, absent ones are passed over, and
  * which of the two came first is the same to a sum of two. A chunk that comes by a stream is added
@@ -56,7 +56,7 @@ final class ChunkFold {
   /**
    * Adds a node's sum of the chunk, which lies from {@code from} on.
    *
-   * @param isLasting whether it stays there, and may be overwritten, until the chunk is complete
+   * @param isLasting whether it stays there, as it is, until the chunk is complete
    */
   void add(int node, FloatBuffer block, int from, boolean isLasting) {
     if (node < 1 || node >= waiting.length || !tree.isPresent(node)) {
@@ -81,10 +81,10 @@ final class ChunkFold {
       boolean otherSpare = waitingSpare[sibling];
       waiting[sibling] = null;
       boolean isLast = isWhole(n / 2);
-      FloatBuffer target = isLast ? result : other;
-      int targetFrom = isLast ? at : otherFrom;
+      FloatBuffer target = isLast ? result : ofTwo(sum, spare, other, otherSpare);
+      int targetFrom = isLast ? at : 0;
       adder.add(target, targetFrom, other, otherFrom, sum, sumFrom, length);
-      if (spare) {
+      if (spare && (isLast || otherSpare)) {
         spares[freeSpares++] = sum;
       }
       if (otherSpare && isLast) {
@@ -94,12 +94,20 @@ final class ChunkFold {
       sum = target;
       sumFrom = targetFrom;
       lasting = true;
-      spare = otherSpare && !isLast;
+      spare = !isLast;
     }
     if (!written) {
       result.put(at, sum, sumFrom, length);
     }
     complete = true;
+  }
+
+  // Where a sum goes that is not the last one, from 0 on: blocks stay as they are.
+  private FloatBuffer ofTwo(FloatBuffer sum, boolean spare, FloatBuffer other, boolean otherSpare) {
+    if (otherSpare) {
+      return other;
+    }
+    return spare ? sum : spare();
   }
 
   // Whether nothing is added any more on the way from a node to the root.
