@@ -24,7 +24,8 @@ public interface Exchange extends AutoCloseable {
     LEXICAL_WEIGHTS(6),
     TOKEN_VECTORS(7),
     LEXICAL_GRADIENTS(8),
-    VECTOR_GRADIENTS(9);
+    VECTOR_GRADIENTS(9),
+    CLAIMS(10);
 
     private final int code;
 
@@ -87,7 +88,7 @@ public interface Exchange extends AutoCloseable {
    *
    * @param tree of the step: which slots are absent
    * @param partials this member's sums over complete subtrees, disjoint, each from position 0 to
-   *     the end of the last part; may be overwritten
+   *     the end of the last part; they stay as they are
    * @param bounds of the members' parts, as in {@link #allGather}
    * @param sum where the own part is written, from {@code bounds[member]} to {@code bounds[member +
    *     1]}; the rest is left as it is

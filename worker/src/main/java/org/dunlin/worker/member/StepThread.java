@@ -22,6 +22,8 @@ import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.collective.DataPlane;
 import org.dunlin.worker.collective.Exchange;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The one thread that may wait: for the device, and for the other members. It owns both.
@@ -30,6 +32,8 @@ import org.dunlin.worker.collective.Exchange;
  * inside submitted work, except {@link #state}, which may be read while nothing is being applied.
  */
 final class StepThread implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(StepThread.class);
+
   // Load, one step and its update, and meetings of generations that follow each other fast.
   private static final int QUEUE = 1024;
   private final WorkerSetup setup;
@@ -105,6 +109,7 @@ final class StepThread implements AutoCloseable {
    * Ends what waits or computes for generations before this one. By any thread; returns at once.
    */
   void breakOff(Generation next) {
+    LOG.debug("generation {} is to begin", next);
     Exchange open = exchange;
     if (open != null) {
       open.close();
@@ -113,6 +118,7 @@ final class StepThread implements AutoCloseable {
   }
 
   boolean meet(Term term, Generation generation, List<Seat> roster) {
+    long beganNs = System.nanoTime();
     if (exchange != null) {
       exchange.close(); // it may have been met after the breaking off
     }
@@ -124,11 +130,20 @@ final class StepThread implements AutoCloseable {
       own = seat.worker().equals(setup.worker()) ? m : own;
     }
     exchange = roster.size() == 1 ? new Alone() : plane.connect(roster, term, generation, own);
+    LOG.debug("generation {} met after {} ms", generation, msSince(beganNs));
     return true;
   }
 
   StepResult compute(StepHeader header, List<SlotBatch> own) {
-    return device.compute(header, own, exchange, slotBounds);
+    long beganNs = System.nanoTime();
+    LOG.debug("step {} begins", header.step());
+    StepResult result = device.compute(header, own, exchange, slotBounds);
+    LOG.debug("step {} is computed after {} ms", header.step(), msSince(beganNs));
+    return result;
+  }
+
+  private static long msSince(long beganNs) {
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - beganNs);
   }
 
   Device.Study study(int shares) {

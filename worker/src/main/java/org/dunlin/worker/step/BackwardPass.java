@@ -7,16 +7,12 @@ import java.nio.FloatBuffer;
 import java.util.BitSet;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.run.ComputeSpec.Reduction;
 import org.dunlin.worker.collective.Exchange;
 import org.dunlin.worker.collective.Exchange.Kind;
 import org.dunlin.worker.collective.Partial;
-import org.dunlin.worker.collective.RowSet;
 import org.dunlin.worker.collective.SummationTree;
-import org.dunlin.worker.collective.Sums;
-import org.dunlin.worker.collective.TreeFold;
 import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.engine.ComputeThreads;
 import org.dunlin.worker.engine.MemoryShort;
@@ -37,99 +33,94 @@ final class BackwardPass {
   private final GradientPool pool;
 
   BackwardPass(
-      NDManager manager,
+      GradientPool pool,
       EmbeddingPass embedding,
       Encoder encoder,
       Memory memory,
       State state,
       Reduced reduced,
       Reduction reduction) {
+    this.pool = pool;
     this.embedding = embedding;
     this.encoder = encoder;
     this.memory = memory;
     this.state = state;
     this.reduced = reduced;
     this.reduction = reduction;
-    List<Segment> segments = state.layout().segments();
-    this.pool =
-        new GradientPool(manager, state.trainedSegments().stream().map(segments::get).toList());
   }
 
   /**
-   * Leaves the step's gradient in {@link Reduced}.
+   * Leaves the step's gradient in {@link Reduced}. When it is broken off, the finished slots stay
+   * in the work's sum, and the others keep what they have.
    *
+   * @param slots of the work
    * @param slotBounds of the members
    * @param scale what the embeddings' gradients are multiplied with on their way, a power of two
    */
   void run(
       ComputeThreads threads,
-      NDManager step,
+      NDManager scratch,
       StepHeader header,
-      SummationTree tree,
+      StepWork work,
       List<SlotWork> slots,
       Exchange exchange,
       int[] slotBounds,
       double scale) {
-    Sum sum = sum(threads, step, tree, slots, scale);
+    sum(threads, scratch, work, slots, scale);
     if (reduction == Reduction.FAST) {
       SummationTree members = overMembers(header, slotBounds);
-      reduce(header, members, asOne(sum, members, exchange.member()), exchange);
+      reduce(header, members, work.sum().asLeaf(members, exchange.member()), exchange);
     } else {
-      reduce(header, tree, sum, exchange);
+      reduce(header, work.tree(), work.sum(), exchange);
     }
-    reduced.unscale(threads, step, scale);
+    reduced.unscale(threads, scratch, scale);
   }
 
-  /** Own slots' gradients, summed over complete subtrees. */
-  private record Sum(TreeFold<GradientBlock> dense, TreeFold<RowSet> rows) {}
-
   // Graphs that are kept to save time are given up before a smaller micro-batch is asked for.
-  private Sum sum(
+  private void sum(
       ComputeThreads threads,
-      NDManager step,
-      SummationTree tree,
+      NDManager scratch,
+      StepWork work,
       List<SlotWork> slots,
       double scale) {
     while (true) {
-      pool.reclaim();
-      Sum sum = new Sum(new TreeFold<>(tree, this::add), RowSet.folding(tree));
-      SlotOrder order = new SlotOrder(slots);
+      SlotOrder order = new SlotOrder(slots.stream().filter(slot -> !slot.isFinished()).toList());
       try {
         threads.run(
             "backward",
             () ->
                 order
                     .next()
-                    .map(piece -> module -> piece(module, step, tree, order, piece, sum, scale)));
-        return sum;
+                    .map(piece -> module -> piece(module, scratch, work, order, piece, scale)));
+        return;
       } catch (MemoryShort e) {
         if (!embedding.keepLess()) {
           throw e;
         }
-        slots.forEach(SlotWork::beginBackwardAnew);
+        work.resumeBackward();
       }
     }
   }
 
   private boolean piece(
       Module module,
-      NDManager step,
-      SummationTree tree,
+      NDManager scratch,
+      StepWork work,
       SlotOrder order,
       SlotOrder.Piece piece,
-      Sum sum,
       double scale) {
-    boolean done = backward(module, step, piece.slot(), piece.number(), scale);
+    boolean done = backward(module, scratch, work, piece.slot(), piece.number(), scale);
     if (done && piece.number() == piece.slot().microBatches() - 1) {
-      offer(tree, piece.slot(), sum);
+      work.sum().take(piece.slot());
     }
     order.done(piece);
     return true;
   }
 
   /** Whether it was done; false after another piece's failure. */
-  private boolean backward(Module module, NDManager step, SlotWork slot, int number, double scale) {
-    try (NDManager scope = step.newSubManager();
+  private boolean backward(
+      Module module, NDManager scratch, StepWork work, SlotWork slot, int number, double scale) {
+    try (NDManager scope = scratch.newSubManager();
         SlotWork.Kept kept =
             slot.takeKept(number).orElseGet(() -> embedding.again(module, scope, slot, number))) {
       List<NDArray> upstream = slot.upstream(scope, kept.micro(), scale);
@@ -141,28 +132,20 @@ final class BackwardPass {
       return slot.turns()
           .take(
               number,
-              () -> {
-                GradientBlock block = number == 0 ? pool.take() : slot.gradients();
-                slot.accumulate(module, step, number, kept.micro(), found, block);
-              });
+              () ->
+                  slot.accumulate(
+                      module,
+                      work.arrays(),
+                      number,
+                      kept.micro(),
+                      found,
+                      slot.gradients().orElseGet(pool::take)));
     } catch (RuntimeException | Error e) {
       slot.turns().breakOff();
       throw EmbeddingPass.shortage(e, slot, number);
     } finally {
       Torch.recordGraph(true);
     }
-  }
-
-  private static void offer(SummationTree tree, SlotWork slot, Sum sum) {
-    int leaf = tree.leaf(slot.batch().slot());
-    sum.dense().add(new Partial<>(leaf, slot.gradients()));
-    slot.touched().ifPresent(touched -> sum.rows().add(new Partial<>(leaf, touched.toRowSet())));
-  }
-
-  private GradientBlock add(GradientBlock left, GradientBlock right) {
-    Sums.addInto(left.values(), right.values());
-    pool.give(right);
-    return left;
   }
 
   /** A tree whose leaves are members; those whose slots are all empty are absent. */
@@ -179,19 +162,7 @@ final class BackwardPass {
     return new SummationTree(leaves, absent);
   }
 
-  private Sum asOne(Sum own, SummationTree members, int member) {
-    int leaf = members.leaf(member);
-    Sum one = new Sum(new TreeFold<>(members, this::add), RowSet.folding(members));
-    own.dense().partials().stream()
-        .map(Partial::block)
-        .reduce(this::add)
-        .ifPresent(block -> one.dense().add(new Partial<>(leaf, block)));
-    RowSet.sum(own.rows().partials().stream().map(Partial::block).toList())
-        .ifPresent(rows -> one.rows().add(new Partial<>(leaf, rows)));
-    return one;
-  }
-
-  private void reduce(StepHeader header, SummationTree tree, Sum own, Exchange exchange) {
+  private void reduce(StepHeader header, SummationTree tree, GradientSum own, Exchange exchange) {
     List<Partial<FloatBuffer>> partials =
         own.dense().partials().stream()
             .map(p -> new Partial<>(p.node(), p.block().values()))
@@ -206,7 +177,6 @@ final class BackwardPass {
           exchange.allReduceRows(
               header.step(), Kind.EMBEDDING_ROWS, tree, own.rows().partials(), width));
     }
-    own.dense().partials().forEach(p -> pool.give(p.block()));
   }
 
   private static int[] evenBounds(int floats, int members) {

@@ -33,13 +33,15 @@ final class EmbeddingPass {
   }
 
   /**
-   * Embeds all of it. Where memory runs out, graphs that are kept to save time go first.
+   * Embeds all that is not embedded. Where memory runs out, graphs that are kept to save time go
+   * first.
    *
    * @param step owns what is kept
    */
   void run(ComputeThreads threads, NDManager step, List<SlotWork> slots) {
     while (true) {
-      AtomicLong left = new AtomicLong(graphBytes);
+      long before = slots.stream().mapToLong(SlotWork::keptBytes).sum();
+      AtomicLong left = new AtomicLong(graphBytes - before);
       try {
         embed(threads, step, slots, left);
         keptBytes = graphBytes - left.get();
@@ -76,6 +78,9 @@ final class EmbeddingPass {
     for (SlotWork slot : slots) {
       for (int m = 0; m < slot.microBatches(); m++) {
         int number = m;
+        if (slot.isEmbedded(number)) {
+          continue;
+        }
         work.add(
             module -> {
               try {
@@ -104,28 +109,42 @@ final class EmbeddingPass {
   }
 
   private void embed(Module module, NDManager step, SlotWork slot, int number, AtomicLong bytes) {
-    MicroBatch micro = microBatch(step, slot, number);
-    long needed = memory.byLayers() ? encoder.stateBytes(micro) : encoder.graphBytes(micro);
-    if (bytes.addAndGet(-needed) >= 0) {
-      SlotWork.Kept kept = new SlotWork.Kept(micro, encode(module, step, micro));
-      slot.embedded(number, micro, kept.encoded().out());
-      slot.keep(number, kept);
-      return;
+    NDManager owner = step.newSubManager();
+    boolean kept = false;
+    try {
+      MicroBatch micro = microBatch(owner, slot, number);
+      long needed = memory.byLayers() ? encoder.stateBytes(micro) : encoder.graphBytes(micro);
+      if (bytes.addAndGet(-needed) < 0) {
+        bytes.addAndGet(needed);
+        embedWithoutGraph(module, owner, slot, number, micro);
+        return;
+      }
+      Encoder.Encoded encoded = encode(module, owner, micro);
+      slot.embedded(number, micro, encoded.out());
+      slot.keep(number, new SlotWork.Kept(owner, micro, encoded, needed));
+      kept = true;
+    } finally {
+      if (!kept) {
+        owner.close();
+      }
     }
-    bytes.addAndGet(needed);
+  }
+
+  private void embedWithoutGraph(
+      Module module, NDManager owner, SlotWork slot, int number, MicroBatch micro) {
     Torch.recordGraph(false);
-    try (NDManager scope = step.newSubManager()) {
-      slot.embedded(number, micro, encoder.embed(module, scope, micro));
+    try {
+      slot.embedded(number, micro, encoder.embed(module, owner, micro));
     } finally {
       Torch.recordGraph(true);
-      micro.close();
     }
   }
 
   /** A micro-batch ready for its backward pass. */
   SlotWork.Kept again(Module module, NDManager scope, SlotWork slot, int number) {
-    MicroBatch micro = microBatch(scope, slot, number);
-    return new SlotWork.Kept(micro, encode(module, scope, micro));
+    NDManager owner = scope.newSubManager();
+    MicroBatch micro = microBatch(owner, slot, number);
+    return new SlotWork.Kept(owner, micro, encode(module, owner, micro), 0);
   }
 
   private MicroBatch microBatch(NDManager manager, SlotWork slot, int number) {

@@ -31,7 +31,7 @@ final class GradientPool {
     return block;
   }
 
-  /** Takes all of them back: those of a step that was broken off too. */
+  /** Takes all of them back, when nobody uses any. */
   synchronized void reclaim() {
     free.clear();
     free.addAll(all);

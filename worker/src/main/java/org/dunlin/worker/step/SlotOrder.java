@@ -7,7 +7,8 @@ import java.util.Optional;
  * Hands out slots' micro-batches for the backward pass. A slot's gradients are added in the order
  * of its micro-batches, so two threads in one slot wait for each other: each gets a slot of its own
  * as long as there are any, and helps in another's only at the end. As many slots are open at once
- * as there are threads. Thread-safe.
+ * as there are threads. What a broken-off pass has done of a slot is not handed out again.
+ * Thread-safe.
  */
 final class SlotOrder {
   /** One micro-batch of a slot. */
@@ -19,7 +20,7 @@ final class SlotOrder {
 
   SlotOrder(List<SlotWork> slots) {
     this.slots = slots;
-    this.handedOut = new int[slots.size()];
+    this.handedOut = slots.stream().mapToInt(SlotWork::summed).toArray();
     this.running = new int[slots.size()];
   }
 

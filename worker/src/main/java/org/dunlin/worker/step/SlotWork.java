@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.run.HeadSpec;
@@ -19,15 +20,23 @@ import org.dunlin.worker.loss.Places;
 
 /**
  * One own slot on its way through a step: what its micro-batches gave, and what they must give
- * back.
+ * back. What is done stays done when the step is broken off: it goes on from there with {@link
+ * #resume}.
  */
 final class SlotWork {
-  /** A micro-batch whose backward pass needs no second encoding. */
-  record Kept(MicroBatch micro, Encoder.Encoded encoded) implements AutoCloseable {
+  /**
+   * A micro-batch whose backward pass needs no second encoding.
+   *
+   * @param owner of the arrays, and of nothing else
+   * @param bytes by estimate
+   */
+  record Kept(NDManager owner, MicroBatch micro, Encoder.Encoded encoded, long bytes)
+      implements AutoCloseable {
     @Override
     public void close() {
       encoded.close();
       micro.close();
+      owner.close();
     }
   }
 
@@ -36,12 +45,14 @@ final class SlotWork {
   private final LexicalIds lexicalIds;
   private final Kept[] kept;
   private final Embeddings embeddings;
-  private final Embeddings upstream;
+  private Embeddings upstream;
   private Turns turns = new Turns();
   private final BitSet embedded = new BitSet();
   private Runnable whenEmbedded = () -> {};
   private TouchedRows touched;
   private GradientBlock gradients;
+  private boolean adding;
+  private boolean finished;
 
   SlotWork(SlotBatch batch, int hidden, int denseWidth, HeadSpec heads) {
     this.batch = batch;
@@ -80,18 +91,68 @@ final class SlotWork {
     }
   }
 
-  /** Forgets what the backward pass has found so far, and all that was kept for it. */
+  /** What the graphs that are kept take, by estimate. */
+  long keptBytes() {
+    return Arrays.stream(kept).filter(Objects::nonNull).mapToLong(Kept::bytes).sum();
+  }
+
+  /** Makes ready for another pass after one that was broken off, once all its threads are done. */
+  void resume() {
+    upstream = Embeddings.allocate(upstream.places());
+    whenEmbedded = () -> {};
+    resumeBackward();
+  }
+
+  /** The same of the backward pass alone; only of what may be half added all is done again. */
+  void resumeBackward() {
+    if (adding || (turns.next() == kept.length && !finished)) {
+      turns = new Turns();
+      touched().ifPresent(rows -> rows.values().close());
+      touched = null;
+      adding = false;
+    }
+    turns.resume();
+  }
+
+  /** Forgets the gradient, which must be found anew; its block belongs to somebody else. */
   void beginBackwardAnew() {
-    forget();
     turns = new Turns();
     touched().ifPresent(rows -> rows.values().close());
     touched = null;
     gradients = null;
+    adding = false;
+    finished = false;
   }
 
-  /** Before the first {@link #embedded}: what is to be done when all rows are, once. */
+  /**
+   * What is to be done when all rows are embedded, once: now, if they are. Before the first {@link
+   * #embedded}.
+   */
   void whenEmbedded(Runnable action) {
     whenEmbedded = action;
+    runIfEmbedded();
+  }
+
+  boolean isEmbedded(int number) {
+    synchronized (embedded) {
+      return embedded.get(number);
+    }
+  }
+
+  /** Whether any of it is embedded. */
+  boolean isBegun() {
+    synchronized (embedded) {
+      return !embedded.isEmpty();
+    }
+  }
+
+  /** Rows that are not embedded. */
+  int missingRows() {
+    int missing = 0;
+    for (int number = 0; number < kept.length; number++) {
+      missing += isEmbedded(number) ? 0 : batch.microBatches()[number].length;
+    }
+    return missing;
   }
 
   /** Copies a micro-batch's embeddings out. By several threads, of other micro-batches. */
@@ -99,6 +160,12 @@ final class SlotWork {
     copy(micro, out);
     synchronized (embedded) {
       embedded.set(number);
+      runIfEmbedded();
+    }
+  }
+
+  private void runIfEmbedded() {
+    synchronized (embedded) {
       if (embedded.cardinality() == kept.length) {
         whenEmbedded.run();
         whenEmbedded = () -> {};
@@ -196,6 +263,11 @@ final class SlotWork {
     return turns;
   }
 
+  /** How many micro-batches' gradients are in the slot's. */
+  int summed() {
+    return turns.next();
+  }
+
   /** Adds a micro-batch's gradients to the slot's; in the micro-batches' order. */
   void accumulate(
       Module module,
@@ -204,6 +276,7 @@ final class SlotWork {
       MicroBatch micro,
       NDList found,
       GradientBlock block) {
+    adding = true;
     gradients = block;
     int weights = block.size();
     try (NDManager scope = manager.newSubManager()) {
@@ -229,10 +302,23 @@ final class SlotWork {
             touched.values());
       }
     }
+    adding = false;
   }
 
-  GradientBlock gradients() {
-    return gradients;
+  /** Where the slot's gradient is being summed, if anywhere. */
+  Optional<GradientBlock> gradients() {
+    return Optional.ofNullable(gradients);
+  }
+
+  /** The gradient is whole, and in somebody else's hands. */
+  void finish() {
+    finished = true;
+    gradients = null;
+    touched = null;
+  }
+
+  boolean isFinished() {
+    return finished;
   }
 
   /** The word embedding's rows, unless it is frozen. */

@@ -16,7 +16,9 @@ import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
+import org.dunlin.worker.collective.Parting;
 import org.dunlin.worker.collective.SummationTree;
+import org.dunlin.worker.engine.Abandoned;
 import org.dunlin.worker.engine.ComputeThreads;
 import org.dunlin.worker.engine.Failure;
 import org.dunlin.worker.engine.Torch;
@@ -24,13 +26,21 @@ import org.dunlin.worker.loss.ScoreWatch;
 import org.dunlin.worker.loss.SlotLoss;
 import org.dunlin.worker.member.Device;
 import org.dunlin.worker.trace.Trace;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Trains on the processor's cores: several micro-batches at once, one compute thread each.
  *
+ * <p>What is done of a step when its generation ends is kept for the next one: only what nobody has
+ * is computed again. It is given up when the step is applied, when another one begins, and after a
+ * failure of this device.
+ *
  * <p>One caller at a time. Close it: it owns threads and native memory.
  */
 public final class StepCompute implements Device {
+  private static final Logger LOG = LoggerFactory.getLogger(StepCompute.class);
+
   private final RunSpec spec;
   private final Trace trace;
   private final ComputeThreads threads;
@@ -43,8 +53,13 @@ public final class StepCompute implements Device {
   private final AdamW optimizer;
   private final Reduced reduced;
   private final Lessons lessons;
+  private final GradientPool pool;
   private Scalars scalars;
   private StepResult computed;
+  private Optional<StepWork> work = Optional.empty(); // of the step in flight
+  private Optional<Exchange> last = Optional.empty();
+  private int ownFirst;
+  private int ownEnd;
 
   /**
    * @param computeThreads at least 1; bits do not depend on it
@@ -77,7 +92,7 @@ public final class StepCompute implements Device {
     this(spec, computeThreads, memory, watch, Trace.NONE);
   }
 
-  private StepCompute(
+  StepCompute(
       RunSpec spec, int computeThreads, Memory memory, Optional<ScoreWatch> watch, Trace trace) {
     this.spec = spec;
     this.trace = trace;
@@ -92,9 +107,12 @@ public final class StepCompute implements Device {
     this.embedding = new EmbeddingPass(spec, encoder, memory);
     this.gather = new PassageGather(spec);
     this.loss = new LossPass(gather, new SlotLoss(manager, spec, watch));
+    List<Segment> segments = state.layout().segments();
+    this.pool =
+        new GradientPool(manager, state.trainedSegments().stream().map(segments::get).toList());
     this.backward =
         new BackwardPass(
-            manager, embedding, encoder, memory, state, reduced, spec.compute().reduction());
+            pool, embedding, encoder, memory, state, reduced, spec.compute().reduction());
     this.optimizer = new AdamW(spec.optimizer(), state);
   }
 
@@ -109,6 +127,7 @@ public final class StepCompute implements Device {
 
   @Override
   public void write(String parameter, long firstElement, FloatBuffer values) {
+    forget();
     state.values(parameter, firstElement, values.remaining()).put(values.duplicate());
   }
 
@@ -122,48 +141,114 @@ public final class StepCompute implements Device {
       StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
     threads.until(exchange::isClosed);
     Trace.Span span = trace.begin("compute step " + header.step());
-    try (NDManager step = manager.newSubManager()) {
-      long busyNs = threads.busyNs();
-      Exchange traced = new TracedExchange(exchange, trace);
-      SummationTree tree = new SummationTree(header.slots(), emptySlots(header));
-      String of = " of step " + header.step();
-      List<SlotWork> slots = own.stream().map(this::work).toList();
-      SlotLoss.Passages passages =
-          Failure.ofPart(
-              "the embeddings" + of, // each row's, and everyone's passages'
-              () -> {
-                try (PassageGather.Gathering gathering =
-                    gather.begin(header, slots, traced, slotBounds)) {
-                  embedding.run(threads, step, slots);
-                  return gathering.all(step);
-                }
-              });
-      double[] losses =
-          Failure.ofPart(
-              "the loss" + of,
-              () -> loss.run(threads, step, header, tree, slots, passages, traced, slotBounds));
-      double scale = scalars.lossScale();
-      String sum = "the sum of gradients" + of;
-      double busyMs = // with the own slots alone
-          Failure.ofPart(
-              sum,
-              () -> {
-                backward.run(threads, step, header, tree, slots, traced, slotBounds, scale);
-                return (threads.busyNs() - busyNs) / 1e6;
-              });
-      double norm = Failure.ofPart(sum, () -> reduced.norm(threads, step));
-      boolean applied = Double.isFinite(norm);
-      Scalars after = scalars.after(spec.compute().precision(), applied);
-      long checksum = reduced.checksum(applied, norm, after);
-      computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
-      return computed;
+    try (NDManager scratch = manager.newSubManager()) {
+      StepResult result = compute(scratch, header, own, exchange, slotBounds);
+      if (exchange.members() == 1) {
+        forget(); // nobody's death can break this step off
+      }
+      return result;
+    } catch (Parting | Abandoned e) {
+      throw e; // others' affair: what is done here stays good
+    } catch (RuntimeException | Error e) {
+      forget();
+      throw e;
     } finally {
       span.end();
       threads.untilDone();
     }
   }
 
-  private SlotWork work(SlotBatch batch) {
+  private StepResult compute(
+      NDManager scratch,
+      StepHeader header,
+      List<SlotBatch> fed,
+      Exchange exchange,
+      int[] slotBounds) {
+    long busyNs = threads.busyNs();
+    Exchange traced = new TracedExchange(exchange, trace);
+    boolean isNew = last.filter(exchange::equals).isEmpty();
+    last = Optional.of(exchange);
+    StepWork ours = workOn(header, isNew);
+    Claims claims = isNew ? ours.claims(fed) : Claims.none(header.slots());
+    List<Claims> all =
+        isNew && exchange.members() > 1 ? claims.exchange(header.step(), traced) : List.of(claims);
+    boolean goesOn = all.stream().anyMatch(Claims::begun);
+    int[] bounds = goesOn && all.size() > 1 ? Claims.share(slotBounds, all) : slotBounds;
+    int first = bounds[exchange.member()];
+    int end = bounds[exchange.member() + 1];
+    List<SlotWork> slots = ours.take(first, end, fed, this::slotWork);
+    if (goesOn) {
+      logGoingOn(header, slots, exchange.members());
+    }
+    ownFirst = first;
+    ownEnd = end;
+    String of = " of step " + header.step();
+    SlotLoss.Passages passages =
+        Failure.ofPart(
+            "the embeddings" + of, // each row's, and everyone's passages'
+            () -> {
+              try (PassageGather.Gathering gathering =
+                  gather.begin(header, slots, traced, bounds)) {
+                embedding.run(threads, ours.arrays(), slots);
+                return gathering.all(scratch);
+              }
+            });
+    double[] losses =
+        Failure.ofPart(
+            "the loss" + of,
+            () -> loss.run(threads, scratch, header, ours.tree(), slots, passages, traced, bounds));
+    double scale = scalars.lossScale();
+    String sum = "the sum of gradients" + of;
+    double busyMs = // with the own slots alone, and with all of them
+        Failure.ofPart(
+            sum,
+            () -> {
+              backward.run(threads, scratch, header, ours, slots, traced, bounds, scale);
+              return goesOn ? 0 : (threads.busyNs() - busyNs) / 1e6;
+            });
+    double norm = Failure.ofPart(sum, () -> reduced.norm(threads, scratch));
+    boolean applied = Double.isFinite(norm);
+    Scalars after = scalars.after(spec.compute().precision(), applied);
+    long checksum = reduced.checksum(applied, norm, after);
+    computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
+    return computed;
+  }
+
+  /** What is done of the step, where it goes on in a generation that is new. */
+  private StepWork workOn(StepHeader header, boolean isNew) {
+    if (!isNew || work.filter(begun -> begun.step() == header.step()).isEmpty()) {
+      forget();
+      SummationTree tree = new SummationTree(header.slots(), emptySlots(header));
+      work = Optional.of(new StepWork(header, tree, pool, manager.newSubManager()));
+    }
+    return work.get();
+  }
+
+  private void forget() {
+    work.ifPresent(StepWork::close);
+    work = Optional.empty();
+  }
+
+  private void logGoingOn(StepHeader header, List<SlotWork> slots, int members) {
+    int others = 0;
+    int left = 0;
+    for (SlotWork slot : slots) {
+      boolean isOwn = slot.batch().slot() >= ownFirst && slot.batch().slot() < ownEnd;
+      others += isOwn ? 0 : slot.missingRows();
+      left += isOwn ? slot.missingRows() : 0;
+    }
+    LOG.info(
+        "step {} goes on with {} members: of its {} texts {} are encoded here that were others', and {} that were left; {} of {} slots' gradients are here",
+        header.step(),
+        members,
+        header.queries() * (1 + header.groupSize()),
+        others,
+        left,
+        slots.stream().filter(SlotWork::isFinished).count(),
+        slots.size());
+  }
+
+  private SlotWork slotWork(SlotBatch batch) {
     int hidden = spec.encoder().hidden();
     return new SlotWork(batch, hidden, SlotLoss.denseWidth(spec), spec.heads());
   }
@@ -178,6 +263,7 @@ public final class StepCompute implements Device {
 
   @Override
   public void apply(long step) {
+    forget();
     Scalars before = scalars;
     scalars = computed.scalars();
     lessons.update(
@@ -209,6 +295,7 @@ public final class StepCompute implements Device {
 
   @Override
   public Device.Study study(int shares) {
+    forget();
     return new StateStudy(
         state,
         reduced,
@@ -244,6 +331,7 @@ public final class StepCompute implements Device {
     lessons.close();
     gather.close();
     threads.close();
+    forget();
     manager.close();
     state.close();
     trace.close();

@@ -31,6 +31,16 @@ final class Turns {
     return true;
   }
 
+  /** The piece whose turn it is. */
+  synchronized int next() {
+    return next;
+  }
+
+  /** After {@link #breakOff}, when nobody waits any more: the piece whose turn it is may come. */
+  synchronized void resume() {
+    broken = false;
+  }
+
   /** Lets nobody wait any longer: a piece will never come. Its failure is thrown by the caller. */
   synchronized void breakOff() {
     broken = true;

@@ -74,6 +74,17 @@ public final class Members implements AutoCloseable {
     return plane(member).connect(roster, TERM, generation, member);
   }
 
+  /**
+   * Connects a member with some of the others.
+   *
+   * @param after so many generations after the first
+   */
+  public Exchange connect(int member, List<Integer> some, int after) {
+    List<Seat> seats = some.stream().map(roster::get).toList();
+    Generation generation = new Generation(GENERATION.number() + after);
+    return plane(member).connect(seats, TERM, generation, some.indexOf(member));
+  }
+
   int count() {
     return roster.size();
   }

@@ -24,6 +24,7 @@ import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
+import org.dunlin.worker.trace.Trace;
 
 /** A small model with random weights, and random batches for it. */
 final class SmallRun {
@@ -159,7 +160,11 @@ final class SmallRun {
   }
 
   StepCompute device(int threads, Memory memory) {
-    StepCompute device = new StepCompute(spec, threads, memory, Optional.empty());
+    return device(threads, memory, Trace.NONE);
+  }
+
+  StepCompute device(int threads, Memory memory, Trace trace) {
+    StepCompute device = new StepCompute(spec, threads, memory, Optional.empty(), trace);
     SplittableRandom random = new SplittableRandom(3);
     device
         .parameters()
