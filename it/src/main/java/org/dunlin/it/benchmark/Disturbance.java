@@ -1,6 +1,7 @@
 package org.dunlin.it.benchmark;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -10,6 +11,9 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.it.live.Census;
@@ -30,6 +34,11 @@ final class Disturbance {
   private static final long LIMIT_SECONDS = 300;
   private static final double MS = 1e6;
 
+  /** What a worker's log says of a step that goes on in another generation. */
+  private static final Pattern GOES_ON =
+      Pattern.compile(
+          "step (\\d+) goes on with \\d+ members: of its (\\d+) texts (\\d+) are encoded here that were others'");
+
   /** From the signal to the first commit by the others. */
   final List<Double> toCommit = new ArrayList<>();
 
@@ -38,6 +47,9 @@ final class Disturbance {
 
   /** Of that: from then on. */
   final List<Double> toRecover = new ArrayList<>();
+
+  /** What of that step's texts the others encoded in the dead one's place, in percent. */
+  final List<Double> again = new ArrayList<>();
 
   /** From the signal until all take part again. */
   final List<Double> toHeal = new ArrayList<>();
@@ -82,7 +94,7 @@ final class Disturbance {
         run.await(RunEvent.Started.class::isInstance);
         lastStep = -1;
         for (int s = 0; s < now; s++) {
-          disturb(run, "worker-" + (s % workers + 1));
+          disturb(run, "worker-" + (s % workers + 1), folder.resolve(signal + "-" + r));
         }
         run.stop();
       }
@@ -90,7 +102,8 @@ final class Disturbance {
     }
   }
 
-  private void disturb(LiveRun run, String name) throws IOException, InterruptedException {
+  private void disturb(LiveRun run, String name, Path output)
+      throws IOException, InterruptedException {
     double calmMs = calmStep(run);
     step.add(calmMs);
     RunEvent.Member victim =
@@ -112,18 +125,36 @@ final class Disturbance {
     toCommit.add((commit.atNs() - sentNs) / MS);
     toNotice.add((missed.atNs() - sentNs) / MS);
     toRecover.add((commit.atNs() - missed.atNs()) / MS);
+    again.add(percentAgain(output, lastStep));
     System.err.printf(
-        "%s %s: known after %.0f ms, the others' next commit %.0f ms later; a step took %.0f ms%n",
+        "%s %s: known after %.0f ms, the others' next commit %.0f ms later, with %.0f %% of the step computed again; a step took %.0f ms%n",
         signal,
         Census.id(victim),
         toNotice.get(toNotice.size() - 1),
         toRecover.get(toRecover.size() - 1),
+        again.get(again.size() - 1),
         calmMs);
     if (signal.equals("STOP")) {
       send("CONT", victim.pid());
     }
     heal(run);
     toHeal.add((System.nanoTime() - sentNs) / MS);
+  }
+
+  // 0 where nobody had begun it: each worker logs what it has to do before it does it.
+  private static double percentAgain(Path output, long step) throws IOException {
+    double share = 0;
+    try (Stream<Path> logs = Files.list(output.resolve("logs"))) {
+      for (Path log : logs.toList()) {
+        Matcher found = GOES_ON.matcher(Files.readString(log));
+        while (found.find()) {
+          boolean isIt = Long.parseLong(found.group(1)) == step;
+          share +=
+              isIt ? 100.0 * Long.parseLong(found.group(3)) / Long.parseLong(found.group(2)) : 0;
+        }
+      }
+    }
+    return share;
   }
 
   private double calmStep(LiveRun run) throws InterruptedException {

@@ -115,13 +115,24 @@ final class RecoveryBenchmark implements Callable<Integer> {
     return both;
   }
 
-  private static void print(Disturbance figures, String signal, double goalMs) {
+  private static double mean(List<Double> values) {
+    return values.stream().mapToDouble(Double::doubleValue).average().orElse(0);
+  }
+
+  private void print(Disturbance figures, String signal, double goalMs) {
     if (figures.toCommit.isEmpty()) {
       return;
     }
     print(signal + " to the next commit by the others", figures.toCommit);
     print("  of that: until the coordinator knows", figures.toNotice);
-    print("  of that: a new generation and the step, anew", figures.toRecover);
+    print("  of that: a new generation, and the rest of the step", figures.toRecover);
+    print("  percent of the step computed again, by the others", figures.again);
+    System.out.printf(
+        Locale.ROOT,
+        "  %.1f %% of a step computed again on average: the goal, a worker's share (%.1f %%), is %s%n",
+        mean(figures.again),
+        100.0 / workers,
+        mean(figures.again) <= 100.0 / workers ? "met" : "missed");
     double p95 = Figures.percentile(figures.toCommit, 95);
     double stepMs = Figures.percentile(figures.step, 50);
     System.out.printf(
