@@ -232,6 +232,7 @@ public final class DataPlane implements AutoCloseable {
     Exchange open(Generation generation, FrameHeader.Origin origin) throws IOException {
       boolean opened = false;
       Watch watch = null;
+      used.hurry(true);
       try {
         Map<Integer, SocketChannel> channels = new TreeMap<>();
         for (Map.Entry<Integer, Mesh.Peer> peer : peers.entrySet()) {
@@ -253,6 +254,7 @@ public final class DataPlane implements AutoCloseable {
         opened = true;
         return exchange;
       } finally {
+        used.hurry(false);
         if (!opened) {
           CloseHelper.quietCloseAll(in.values());
           CloseHelper.quietCloseAll(out.values());

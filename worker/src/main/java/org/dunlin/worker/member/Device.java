@@ -28,6 +28,10 @@ public interface Device extends AutoCloseable {
   /**
    * Computes a step up to its reduced gradient, together with the other members.
    *
+   * <p>When the members part, what this one has done of the step is kept: the next call for it, in
+   * another exchange, goes on from there, also with slots that are no longer among the own ones
+   * where nobody else has begun them.
+   *
    * @param own batches of the own slots that are not empty, ascending
    * @param slotBounds {@code [members + 1]}: member m owns slots {@code slotBounds[m]} to {@code
    *     slotBounds[m + 1] - 1}

@@ -1,6 +1,7 @@
 package org.dunlin.worker.step;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,6 +16,10 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.run.ComputeSpec;
+import org.dunlin.protocol.run.ComputeSpec.Precision;
+import org.dunlin.protocol.run.ComputeSpec.Reduction;
+import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.collective.Exchange;
@@ -158,6 +163,29 @@ class GoingOnTest {
         assertThat(results)
             .as("killed at moment " + moment)
             .allSatisfy(result -> assertThat(result.checksum()).isEqualTo(calm.checksum()));
+      }
+    }
+  }
+
+  /** Where each member sums its own slots first, bits depend on the members; the sum does not. */
+  @Test
+  void shouldGoOnWhereMembersSumTheirOwnFirst() throws Exception {
+    Case how = new Case(Training.DENSE, new Memory(false, ALL), 2);
+    ComputeSpec fast = new ComputeSpec(Precision.FP32, false, Reduction.FAST);
+    SmallRun run = run(how.kind()).with(HeadSpec.DENSE, 0.05, fast);
+    Trained calm = calm(run, how);
+    double norm;
+    try (StepCompute device = run.device(1)) {
+      norm = run.compute(device, 0, ROWS).gradientNorm();
+    }
+    int moments = momentsOfAStep(run, how, 3);
+    for (int moment = 1; moment <= moments; moment += 3) {
+      try (Group group = new Group(run, how, 3)) {
+        group.dies(0, moment % 3, moment, moment % 2 == 0);
+        List<StepResult> results = group.finish(0);
+        assertThat(results).hasSize(2);
+        assertThat(results.get(0).gradientNorm()).isCloseTo(norm, within(1e-5 * norm));
+        assertThat(group.losses).isEqualTo(calm.losses().subList(0, group.losses.size()));
       }
     }
   }

@@ -8,7 +8,10 @@ import java.net.InetAddress;
 import java.net.NetworkInterface;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.agrona.CloseHelper;
+import org.agrona.concurrent.IdleStrategy;
 import org.dunlin.protocol.Refusal;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,11 +26,37 @@ public final class Media implements AutoCloseable {
   private final Aeron aeron;
   private final Path folder;
   private final long driverId;
+  private final Naps naps;
 
-  private Media(Aeron aeron, Path folder, long driverId) {
+  /** How Aeron's own thread waits: only when it wakes is a stream known to be there. */
+  private static final class Naps implements IdleStrategy {
+    // Aeron's own; a short one all the time would cost a percent or two of a core.
+    private static final long NAP_NS = TimeUnit.MILLISECONDS.toNanos(16);
+    private static final long SHORT_NAP_NS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private volatile boolean hurries;
+
+    @Override
+    public void idle(int workCount) {
+      if (workCount <= 0) {
+        idle();
+      }
+    }
+
+    @Override
+    public void idle() {
+      LockSupport.parkNanos(hurries ? SHORT_NAP_NS : NAP_NS);
+    }
+
+    @Override
+    public void reset() {}
+  }
+
+  private Media(Aeron aeron, Path folder, long driverId, Naps naps) {
     this.aeron = aeron;
     this.folder = folder;
     this.driverId = driverId;
+    this.naps = naps;
   }
 
   /**
@@ -37,17 +66,19 @@ public final class Media implements AutoCloseable {
    * @param driverId a number that no other driver has
    */
   public static Media connect(String client, Path folder, long driverId) {
+    Naps naps = new Naps();
     Aeron aeron =
         Aeron.connect(
             new Aeron.Context()
                 .aeronDirectoryName(folder.toString())
                 .clientName(client)
+                .idleStrategy(naps)
                 .errorHandler(Media::failed));
     try {
       // The answer means that the driver knows this client.
       Counter known = aeron.addCounter(COUNTER_TYPE, "dunlin " + client);
       LOG.debug("{} uses the media driver in {} as client {}", client, folder, known.id());
-      return new Media(aeron, folder, driverId);
+      return new Media(aeron, folder, driverId, naps);
     } catch (RuntimeException e) {
       CloseHelper.close(aeron);
       throw e;
@@ -64,6 +95,11 @@ public final class Media implements AutoCloseable {
 
   public Aeron aeron() {
     return aeron;
+  }
+
+  /** Whether streams are being opened: what the driver says of them is then heard at once. */
+  public void hurry(boolean hurries) {
+    naps.hurries = hurries;
   }
 
   /** Tells one driver from another, on whatever host. */
