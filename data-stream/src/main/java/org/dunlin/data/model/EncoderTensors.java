@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
+import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 
 /**
  * The parameters of a BERT or XLM-RoBERTa encoder under Hugging Face's names, without a prefix, and
@@ -54,6 +55,15 @@ public final class EncoderTensors {
   /** Whether a parameter belongs to the sparse or the multi-vector head. */
   public static boolean isOfHead(String name) {
     return name.startsWith(Heads.COLBERT + ".") || name.startsWith(Heads.SPARSE + ".");
+  }
+
+  /** Whether a parameter gets updates. */
+  public static boolean isTrained(Frozen frozen, String name) {
+    return switch (frozen) {
+      case NOTHING -> true;
+      case POSITIONS -> !name.contains("position_embeddings");
+      case ENCODER -> isOfHead(name);
+    };
   }
 
   /**

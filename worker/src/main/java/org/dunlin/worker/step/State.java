@@ -119,12 +119,7 @@ final class State implements AutoCloseable {
 
   /** Whether a segment gets updates. */
   boolean isTrained(int segment) {
-    String name = layout.segments().get(segment).tensor().name();
-    return switch (frozen) {
-      case NOTHING -> true;
-      case POSITIONS -> !name.contains("position_embeddings");
-      case ENCODER -> EncoderTensors.isOfHead(name);
-    };
+    return EncoderTensors.isTrained(frozen, layout.segments().get(segment).tensor().name());
   }
 
   /** The arrays of a segment's update: parameter, first and second moment. */
