@@ -1,16 +1,42 @@
 package org.dunlin.data.checkpoint;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Consumer;
+import org.dunlin.data.model.Sha256;
+import org.dunlin.data.model.Tensor;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.checkpoint.CheckpointPart;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.StateChunk;
 
 /**
- * A whole checkpoint, opened for reading. Thread-safe, but an interrupt while it reads closes its
- * files; close it.
+ * A whole checkpoint, opened for reading. Its values are those that were written or they are not
+ * given out.
+ *
+ * <pre>{@code
+ * try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+ *   for (Checkpoint.Piece piece : checkpoint.pieces()) {
+ *     send(piece, checkpoint.read(piece));
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>Thread-safe, but an interrupt while it reads closes its files; close it.
  */
 public final class Checkpoint implements AutoCloseable {
+  private static final int CHUNK_FLOATS = StateChunk.MAX_BYTES / Float.BYTES;
+
   /**
    * Values that are read at once: a MiB, or the rest of a tensor.
    *
@@ -21,20 +47,65 @@ public final class Checkpoint implements AutoCloseable {
    */
   public record Piece(Kind kind, String tensor, long firstElement, int elements) {}
 
-  private Checkpoint() {}
+  private record Held(PartFile file, int content) {}
 
-  /** Opens a folder; one that is not whole is a {@link org.dunlin.protocol.Refusal}. */
+  private final Path folder;
+  private final Manifest manifest;
+  private final List<PartFile> files = new ArrayList<>();
+  private final Map<StateTensor, Held> places = new HashMap<>();
+  private final Map<String, Tensor> tensors;
+
+  private Checkpoint(Path folder, Manifest manifest) {
+    this.folder = folder;
+    this.manifest = manifest;
+    this.tensors = manifest.tensorsByName();
+  }
+
+  /**
+   * Opens a folder. Its manifest and its files' names, sizes and headers are checked; values are as
+   * they are read, or by {@link #verify}.
+   *
+   * @throws Refusal that names what is not whole
+   */
   public static Checkpoint open(Path folder) {
-    throw new UnsupportedOperationException();
+    Checkpoint checkpoint = new Checkpoint(folder, Manifest.read(folder.resolve(Manifest.NAME)));
+    try {
+      for (CheckpointPart part : checkpoint.manifest.files()) {
+        checkpoint.add(part);
+      }
+      for (String text : checkpoint.manifest.texts().keySet()) {
+        if (!Files.isRegularFile(folder.resolve(text))) {
+          throw Refusal.run(folder.resolve(text) + ": is not there, though the manifest names it");
+        }
+      }
+      return checkpoint;
+    } catch (RuntimeException e) {
+      checkpoint.close();
+      throw e;
+    }
+  }
+
+  private void add(CheckpointPart part) {
+    List<StateTensor> held = manifest.tensors(part);
+    PartFile file = PartFile.open(folder, part, held);
+    files.add(file);
+    for (int at = 0; at < held.size(); at++) {
+      places.put(held.get(at), new Held(file, at));
+    }
   }
 
   public Manifest manifest() {
-    throw new UnsupportedOperationException();
+    return manifest;
   }
 
   /** Where it lies. */
   public Path folder() {
-    throw new UnsupportedOperationException();
+    return folder;
+  }
+
+  /** The run's settings, HOCON. */
+  public String runConf() {
+    return new String(text(CheckpointStore.RUN_CONF), StandardCharsets.UTF_8);
   }
 
   /**
@@ -42,30 +113,69 @@ public final class Checkpoint implements AutoCloseable {
    * parameter, then the moments if it is trained, front to back.
    */
   public List<Piece> pieces() {
-    throw new UnsupportedOperationException();
+    List<Piece> pieces = new ArrayList<>();
+    for (StateTensor part : manifest.state()) {
+      long elements = part.tensor().elements();
+      for (long first = 0; first < elements; first += CHUNK_FLOATS) {
+        int count = (int) Math.min(CHUNK_FLOATS, elements - first);
+        pieces.add(new Piece(part.kind(), part.tensor().name(), first, count));
+      }
+    }
+    return List.copyOf(pieces);
   }
 
   /**
    * Reads values, checked by CRC32C.
    *
+   * @param piece one of {@link #pieces}
    * @return little-endian float32, read-only, the caller's
-   * @throws org.dunlin.protocol.Refusal that names file, tensor and MiB where they are not what was
-   *     written
+   * @throws Refusal that names file, tensor and MiB where they are not what was written
    */
   public ByteBuffer read(Piece piece) {
-    throw new UnsupportedOperationException();
+    Held held = places.get(new StateTensor(piece.kind(), tensors.get(piece.tensor())));
+    return held.file().read(held.content(), (int) (piece.firstElement() / CHUNK_FLOATS));
   }
 
   /**
    * Reads all files whole and compares every checksum.
    *
    * @param progress told of each file that is as it was written
-   * @throws org.dunlin.protocol.Refusal that names the first one that is not
+   * @throws Refusal that names the first one that is not
    */
   public void verify(Consumer<String> progress) {
-    throw new UnsupportedOperationException();
+    List<CheckpointPart> parts = manifest.files();
+    for (int at = 0; at < parts.size(); at++) {
+      files.get(at).verify();
+      progress.accept(
+          "%s: %d tensors, %d bytes, as they were written"
+              .formatted(
+                  parts.get(at).file(), parts.get(at).contents().size(), parts.get(at).bytes()));
+    }
+    for (String text : new TreeMap<>(manifest.texts()).keySet()) {
+      progress.accept("%s: %d bytes, as they were written".formatted(text, text(text).length));
+    }
+  }
+
+  private byte[] text(String name) {
+    Path file = folder.resolve(name);
+    try {
+      byte[] bytes = Files.readAllBytes(file);
+      String found = HexFormat.of().formatHex(Sha256.digest().digest(bytes));
+      if (!found.equals(manifest.texts().get(name))) {
+        throw Refusal.run(
+            "%s: SHA-256 is %s (expected: %s); the file was changed"
+                .formatted(file, found, manifest.texts().get(name)));
+      }
+      return bytes;
+    } catch (NoSuchFileException e) {
+      throw Refusal.run(file + ": is not there, though the manifest names it", e);
+    } catch (IOException e) {
+      throw PartFile.cannotRead(file, e);
+    }
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    files.forEach(PartFile::close);
+  }
 }

@@ -1,28 +1,75 @@
 package org.dunlin.data.checkpoint;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.model.Tensor;
+import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.checkpoint.CheckpointPart;
+import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.run.RunSpec;
 
 /**
- * A run's checkpoints, each in a folder {@code step-000020} after so many committed steps. What
- * fails is a {@link org.dunlin.protocol.Refusal}, and leaves every complete checkpoint as it is.
- * All calls block on the disk; one at a time.
+ * A run's checkpoints, each in a folder {@code step-000020} after so many committed steps.
+ *
+ * <pre>{@code
+ * Optional<Path> folder = store.begin(steps, bytes);           // empty: it is there already
+ * parts = ...;                                                 // members write with PartWriter
+ * Optional<CheckpointPart> frozen = store.frozen(steps, model, spec);
+ * store.complete(new Manifest(spec, place, origin, parts, frozen), runConf);
+ * store.keep(retention);
+ * }</pre>
+ *
+ * <p>What fails is a {@link Refusal}, and leaves every complete checkpoint as it is. All calls
+ * block on the disk; one at a time.
  */
 public final class CheckpointStore {
-  private CheckpointStore() {}
+  /** The run's settings, in a checkpoint's folder. */
+  static final String RUN_CONF = "run.conf";
+
+  private static final String README = "README.md";
+  private static final String FROZEN = "frozen.safetensors";
+  private static final Pattern STEP = Pattern.compile("step-([0-9]{6,18})");
+
+  // Headers, the manifest and what a file system takes for itself.
+  private static final long SPARE_BYTES = 4L << 20;
+  private static final int CHUNK_FLOATS = StateChunk.MAX_BYTES / Float.BYTES;
+
+  private final Path root;
+
+  private CheckpointStore(Path root) {
+    this.root = root;
+  }
 
   /** The checkpoints in a folder, which {@link #begin} makes where there is none. */
   public static CheckpointStore in(Path folder) {
-    throw new UnsupportedOperationException();
+    return new CheckpointStore(folder);
+  }
+
+  /** The folder of the checkpoint after so many steps, there or not. */
+  public Path folder(long steps) {
+    return root.resolve("step-%06d".formatted(steps));
   }
 
   /**
-   * Makes the folder that parts are written into; what a death left of the same step is removed.
+   * Makes the folder that parts are written into. What a death left of the same step is removed,
+   * and so is a checkpoint of it that is not sound.
    *
    * @param steps committed
    * @param bytes that will be written, see {@link StateShares#bytes}; a disk that has less is a
@@ -30,18 +77,109 @@ public final class CheckpointStore {
    * @return the folder; empty where there is a complete, sound checkpoint of these steps already
    */
   public Optional<Path> begin(long steps, long bytes) {
-    throw new UnsupportedOperationException();
+    Path folder = folder(steps);
+    try {
+      if (Files.exists(folder)) {
+        if (isSound(folder)) {
+          return Optional.empty();
+        }
+        Disk.removeCheckpoint(folder);
+      }
+      if (!Files.exists(root)) {
+        Files.createDirectories(root);
+        Disk.names(root.toAbsolutePath().getParent());
+      }
+      requireRoom(bytes + SPARE_BYTES);
+      Files.createDirectory(folder);
+      Disk.names(root);
+      return Optional.of(folder);
+    } catch (IOException e) {
+      throw refused(folder, "cannot be made", e);
+    }
+  }
+
+  private static boolean isSound(Path folder) {
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      checkpoint.verify(file -> {});
+      return true;
+    } catch (Refusal e) {
+      return false;
+    }
+  }
+
+  private void requireRoom(long bytes) throws IOException {
+    long free;
+    try {
+      free = Files.getFileStore(root).getUsableSpace();
+    } catch (UnsupportedOperationException e) {
+      return; // such as a store of objects: its room shows when it is written to
+    }
+    if (free < bytes) {
+      throw Refusal.run(
+          "%s: the disk has %d MB left (expected: at least %d MB, which the state takes); make room there, or keep fewer checkpoints"
+              .formatted(root, free / 1_000_000, (bytes + 999_999) / 1_000_000));
+    }
   }
 
   /**
    * Puts the tensors that a run does not train into a begun checkpoint: linked from an earlier one
-   * where there is one, copied where links are refused, else written.
+   * where there is one and links are possible, else written from the model.
    *
-   * @param model whose weights the run started from
+   * @param model whose weights the run started from; stays open meanwhile
    * @return for the manifest; empty where the run trains all
    */
   public Optional<CheckpointPart> frozen(long steps, ModelFolder model, RunSpec spec) {
-    throw new UnsupportedOperationException();
+    List<Tensor> tensors =
+        model.tensors().stream()
+            .filter(tensor -> !Manifest.trained(spec).test(tensor.name()))
+            .toList();
+    if (tensors.isEmpty()) {
+      return Optional.empty();
+    }
+    Path file = folder(steps).resolve(FROZEN);
+    try {
+      Files.deleteIfExists(file);
+      Optional<CheckpointPart> linked = linkFrozen(file, spec);
+      return linked.isPresent() ? linked : Optional.of(writeFrozen(file, tensors, model));
+    } catch (IOException e) {
+      throw refused(file, "cannot be written", e);
+    }
+  }
+
+  private Optional<CheckpointPart> linkFrozen(Path file, RunSpec spec) {
+    for (long earlier : complete()) {
+      try (Checkpoint checkpoint = Checkpoint.open(folder(earlier))) {
+        RunSpec other = checkpoint.manifest().spec();
+        Optional<CheckpointPart> frozen = checkpoint.manifest().frozen();
+        if (frozen.isPresent()
+            && other.weightsSha256().equals(spec.weightsSha256())
+            && other.encoder().equals(spec.encoder())
+            && other.optimizer().frozen() == spec.optimizer().frozen()) {
+          Files.createLink(file, folder(earlier).resolve(frozen.get().file()));
+          return frozen;
+        }
+      } catch (Refusal | IOException | UnsupportedOperationException e) {
+        // One that is not whole has nothing to give; without links the file is written again.
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static CheckpointPart writeFrozen(Path file, List<Tensor> tensors, ModelFolder model)
+      throws IOException {
+    try (PartWriter part = PartWriter.createFrozen(file, tensors)) {
+      for (Tensor tensor : tensors) {
+        for (long first = 0; first < tensor.elements(); first += CHUNK_FLOATS) {
+          int count = (int) Math.min(CHUNK_FLOATS, tensor.elements() - first);
+          ByteBuffer bytes =
+              ByteBuffer.allocate(count * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+          FloatBuffer values = bytes.asFloatBuffer();
+          model.read(tensor, first, values);
+          part.put(Kind.PARAMETER, tensor.name(), first, bytes);
+        }
+      }
+      return part.finish();
+    }
   }
 
   /**
@@ -52,45 +190,142 @@ public final class CheckpointStore {
    * @param runConf the run's settings, HOCON
    */
   public void complete(Manifest manifest, String runConf) {
-    throw new UnsupportedOperationException();
+    Path folder = folder(manifest.place().steps());
+    for (CheckpointPart part : manifest.files()) {
+      PartFile.open(folder, part, manifest.tensors(part)).close();
+    }
+    try {
+      byte[] conf = runConf.getBytes(StandardCharsets.UTF_8);
+      byte[] readme = Description.of(manifest).getBytes(StandardCharsets.UTF_8);
+      Disk.write(folder.resolve(RUN_CONF), conf);
+      Disk.write(folder.resolve(README), readme);
+      Manifest whole =
+          manifest.with(
+              Map.of(RUN_CONF, ManifestJson.sha256(conf), README, ManifestJson.sha256(readme)));
+      Disk.write(folder.resolve(Manifest.NAME), ManifestJson.write(whole));
+    } catch (IOException e) {
+      throw refused(folder, "cannot be completed", e);
+    }
   }
 
   /** Removes what was begun and not completed; a complete checkpoint stays. */
   public void abandon(long steps) {
-    throw new UnsupportedOperationException();
+    if (!Files.exists(folder(steps).resolve(Manifest.NAME))) {
+      remove(steps);
+    }
   }
 
   /** The steps of those that have a manifest, newest first. */
   public List<Long> complete() {
-    throw new UnsupportedOperationException();
+    return begun().stream()
+        .filter(steps -> Files.exists(folder(steps).resolve(Manifest.NAME)))
+        .toList();
+  }
+
+  /** The steps of all, complete or not, newest first. */
+  private List<Long> begun() {
+    List<Long> found = new ArrayList<>();
+    try {
+      for (Path entry : Disk.entries(root)) {
+        Matcher name = STEP.matcher(entry.getFileName().toString());
+        if (name.matches() && entry.equals(folder(Long.parseLong(name.group(1))))) {
+          found.add(Long.parseLong(name.group(1)));
+        }
+      }
+    } catch (NoSuchFileException e) {
+      return List.of();
+    } catch (IOException | UncheckedIOException e) {
+      throw Refusal.run(root + ": cannot be read: " + e.getMessage(), e);
+    }
+    found.sort(Comparator.reverseOrder());
+    return found;
   }
 
   /**
-   * The newest that is whole.
+   * The newest that is whole; its values are checked as they are read.
    *
    * @param skipped told, in a sentence each, why newer ones are not
    */
   public Optional<Checkpoint> newest(Consumer<String> skipped) {
-    throw new UnsupportedOperationException();
+    return newestBefore(Long.MAX_VALUE, skipped);
   }
 
   /** The same among those of fewer steps: when the values of one turned out not to be sound. */
   public Optional<Checkpoint> newestBefore(long steps, Consumer<String> skipped) {
-    throw new UnsupportedOperationException();
+    for (long earlier : begun()) {
+      if (earlier < steps) {
+        try {
+          return Optional.of(open(earlier));
+        } catch (Refusal e) {
+          skipped.accept(
+              "checkpoint after %d steps skipped: %s".formatted(earlier, e.getMessage()));
+        }
+      }
+    }
+    return Optional.empty();
   }
 
   /** The one of so many steps; its absence is a Refusal that says which there are. */
   public Checkpoint at(long steps) {
-    throw new UnsupportedOperationException();
+    if (!begun().contains(steps)) {
+      throw Refusal.usage(
+          "%s: there is no checkpoint after %d steps (expected: one of %s)"
+              .formatted(root, steps, complete()));
+    }
+    return open(steps);
   }
 
-  /** Removes complete checkpoints that need not stay, and what deaths left of older ones. */
+  private Checkpoint open(long steps) {
+    Checkpoint checkpoint = Checkpoint.open(folder(steps));
+    if (checkpoint.manifest().place().steps() != steps) {
+      checkpoint.close();
+      throw Refusal.run(
+          "%s: is one after %d steps by its manifest (expected: %d, as its name says); give it its name back"
+              .formatted(folder(steps), checkpoint.manifest().place().steps(), steps));
+    }
+    return checkpoint;
+  }
+
+  /**
+   * Removes whole checkpoints that need not stay, and what is older than the newest whole one and
+   * not whole: what deaths left. Newer ones that are not whole may be being written.
+   */
   public void keep(Retention retention) {
-    throw new UnsupportedOperationException();
+    List<Long> begun = begun();
+    List<Long> whole = begun.stream().filter(this::isWhole).toList();
+    List<Long> kept = retention.of(whole);
+    for (long steps : begun) {
+      if (!whole.isEmpty() && steps < whole.get(0) && !kept.contains(steps)) {
+        remove(steps);
+      }
+    }
+  }
+
+  private boolean isWhole(long steps) {
+    try (Checkpoint checkpoint = open(steps)) {
+      return checkpoint.manifest().place().steps() == steps;
+    } catch (Refusal e) {
+      return false;
+    }
   }
 
   /** Removes all of more steps: when a run that goes on from here is another from here on. */
   public void dropAfter(long steps) {
-    throw new UnsupportedOperationException();
+    begun().stream().filter(later -> later > steps).forEach(this::remove);
+  }
+
+  private void remove(long steps) {
+    try {
+      Disk.removeCheckpoint(folder(steps));
+    } catch (IOException e) {
+      throw refused(folder(steps), "cannot be removed", e);
+    }
+  }
+
+  private static Refusal refused(Path path, String what, IOException e) {
+    // A part's writer has said it in a sentence.
+    String why = Disk.why(e);
+    return Refusal.run(
+        why.startsWith(path.toString()) ? why : "%s: %s: %s".formatted(path, what, why), e);
   }
 }

@@ -71,7 +71,7 @@ public final class StateShares {
         .toList();
   }
 
-  private static Stream<StateTensor> withMoments(Tensor tensor) {
+  static Stream<StateTensor> withMoments(Tensor tensor) {
     return KINDS.stream().map(kind -> new StateTensor(kind, tensor));
   }
 }

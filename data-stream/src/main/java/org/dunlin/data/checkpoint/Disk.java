@@ -1,0 +1,111 @@
+package org.dunlin.data.checkpoint;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Writes that a power cut does not take back, and what went wrong with one, in words. */
+final class Disk {
+  // A part's writer that has not heard yet may make its file while the folder is being removed.
+  private static final int MOST_REMOVALS = 3;
+
+  private Disk() {}
+
+  /** Writes all of a buffer where the channel is. */
+  static void write(FileChannel channel, ByteBuffer bytes) throws IOException {
+    while (bytes.hasRemaining()) {
+      if (channel.write(bytes) <= 0) {
+        throw new IOException("the disk takes no more");
+      }
+    }
+  }
+
+  /** Writes a whole file under a temporary name, then gives it its own; durable on return. */
+  static void write(Path file, byte[] bytes) throws IOException {
+    Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
+    try (FileChannel channel =
+        FileChannel.open(
+            partial,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE)) {
+      write(channel, ByteBuffer.wrap(bytes));
+      channel.force(true);
+    }
+    rename(partial, file);
+  }
+
+  /** Gives a durable file its name, durably. */
+  static void rename(Path partial, Path file) throws IOException {
+    Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE);
+    names(file.toAbsolutePath().getParent());
+  }
+
+  /** Makes names durable that were made, changed or removed in a folder. */
+  static void names(Path folder) throws IOException {
+    try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+      channel.force(true);
+    }
+  }
+
+  /**
+   * Removes a checkpoint's folder, if it is there. Its manifest goes first, for good: a death in
+   * between leaves no checkpoint that claims to be whole.
+   */
+  static void removeCheckpoint(Path folder) throws IOException {
+    if (Files.deleteIfExists(folder.resolve(Manifest.NAME))) {
+      names(folder);
+    }
+    for (int attempt = 1; Files.exists(folder); attempt++) {
+      for (Path file : entries(folder)) {
+        Files.deleteIfExists(file);
+      }
+      try {
+        Files.deleteIfExists(folder);
+      } catch (DirectoryNotEmptyException e) {
+        if (attempt == MOST_REMOVALS) {
+          throw e;
+        }
+      }
+    }
+    names(folder.toAbsolutePath().getParent());
+  }
+
+  /** What a folder holds. */
+  static List<Path> entries(Path folder) throws IOException {
+    try (Stream<Path> all = Files.list(folder)) {
+      return all.toList();
+    } catch (NotDirectoryException e) {
+      throw new IOException("is a file (expected: a folder)", e);
+    }
+  }
+
+  /** Why an operation failed, as the end of a sentence that has named the file. */
+  static String why(IOException e) {
+    if (e instanceof NoSuchFileException none) {
+      return "there is no " + none.getFile();
+    }
+    if (e instanceof AccessDeniedException) {
+      return "permission denied";
+    }
+    if (e instanceof FileAlreadyExistsException exists) {
+      return exists.getFile() + " exists";
+    }
+    if (e instanceof FileSystemException other && other.getReason() != null) {
+      return other.getReason();
+    }
+    return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+  }
+}
