@@ -74,7 +74,7 @@ public final class Checkpoint implements AutoCloseable {
         checkpoint.add(part);
       }
       for (String text : checkpoint.manifest.texts().keySet()) {
-        if (!Files.isRegularFile(folder.resolve(text))) {
+        if (Files.notExists(folder.resolve(text))) {
           throw Refusal.run(folder.resolve(text) + ": is not there, though the manifest names it");
         }
       }

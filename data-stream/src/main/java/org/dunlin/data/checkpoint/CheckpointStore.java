@@ -98,11 +98,15 @@ public final class CheckpointStore {
     }
   }
 
+  // A disk that does not answer says nothing about what it holds: nothing is removed for that.
   private static boolean isSound(Path folder) {
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
       checkpoint.verify(file -> {});
       return true;
     } catch (Refusal e) {
+      if (e.getCause() instanceof IOException && !(e.getCause() instanceof NoSuchFileException)) {
+        throw e;
+      }
       return false;
     }
   }
@@ -210,7 +214,7 @@ public final class CheckpointStore {
 
   /** Removes what was begun and not completed; a complete checkpoint stays. */
   public void abandon(long steps) {
-    if (!Files.exists(folder(steps).resolve(Manifest.NAME))) {
+    if (isIncomplete(steps)) {
       remove(steps);
     }
   }
@@ -287,18 +291,26 @@ public final class CheckpointStore {
   }
 
   /**
-   * Removes whole checkpoints that need not stay, and what is older than the newest whole one and
-   * not whole: what deaths left. Newer ones that are not whole may be being written.
+   * Removes whole checkpoints that need not stay, and what deaths left incomplete before the newest
+   * whole one. A later one may be being written; one that is complete and was spoiled is for a
+   * person to look at, and counts for nothing.
    */
   public void keep(Retention retention) {
     List<Long> begun = begun();
     List<Long> whole = begun.stream().filter(this::isWhole).toList();
     List<Long> kept = retention.of(whole);
     for (long steps : begun) {
-      if (!whole.isEmpty() && steps < whole.get(0) && !kept.contains(steps)) {
+      boolean outlived = whole.contains(steps) && !kept.contains(steps);
+      boolean left = !whole.isEmpty() && steps < whole.get(0) && isIncomplete(steps);
+      if (outlived || left) {
         remove(steps);
       }
     }
+  }
+
+  // True only if that is known for sure.
+  private boolean isIncomplete(long steps) {
+    return Files.notExists(folder(steps).resolve(Manifest.NAME));
   }
 
   private boolean isWhole(long steps) {

@@ -79,7 +79,7 @@ final class PartFile implements AutoCloseable {
               .formatted(path, channel.size(), part.bytes()));
     }
     ByteBuffer expected = header.bytes();
-    if (!read(0, expected.remaining()).equals(expected)) {
+    if (!bytesAt(0, expected.remaining()).equals(expected)) {
       throw Refusal.run(path + ": its header is not what was written; the file was changed");
     }
   }
@@ -96,7 +96,7 @@ final class PartFile implements AutoCloseable {
     long left = tensor.tensor().elements() * Float.BYTES - from;
     try {
       ByteBuffer bytes =
-          read(header.place(tensor.stored()) + from, (int) Math.min(left, StateChunk.MAX_BYTES));
+          bytesAt(header.place(tensor.stored()) + from, (int) Math.min(left, StateChunk.MAX_BYTES));
       CRC32C crc = new CRC32C();
       crc.update(bytes.duplicate());
       int expected = part.contents().get(content).crcs()[chunk];
@@ -134,7 +134,7 @@ final class PartFile implements AutoCloseable {
     }
   }
 
-  private ByteBuffer read(long at, int count) throws IOException {
+  private ByteBuffer bytesAt(long at, int count) throws IOException {
     ByteBuffer bytes = ByteBuffer.allocate(count);
     while (bytes.hasRemaining()) {
       if (channel.read(bytes, at + bytes.position()) < 0) {

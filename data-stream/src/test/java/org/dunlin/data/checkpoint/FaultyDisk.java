@@ -1,0 +1,443 @@
+package org.dunlin.data.checkpoint;
+
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.MappedByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.AccessMode;
+import java.nio.file.CopyOption;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileStore;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
+import java.nio.file.LinkOption;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.PathMatcher;
+import java.nio.file.WatchService;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.FileAttributeView;
+import java.nio.file.attribute.UserPrincipalLookupService;
+import java.nio.file.spi.FileSystemProvider;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The real disk, until a given operation: then it fails once, or for good, as after a kill, or has
+ * no room for any more bytes. Every call that reaches the operating system is an operation.
+ */
+final class FaultyDisk extends FileSystemProvider {
+  enum Fault {
+    /** One operation fails, the others work. */
+    ONCE,
+    /** Nothing works any more: what a process does not do after its death. */
+    KILL,
+    /** Half of what is written finds room, and nothing after it. */
+    FULL
+  }
+
+  private final Fault fault;
+  private final long at;
+  private final FileSystem system = new Faulty(this);
+  private final List<String> operations = new ArrayList<>();
+
+  /**
+   * @param at which operation is the first to fail, from 0
+   */
+  FaultyDisk(Fault fault, long at) {
+    this.fault = fault;
+    this.at = at;
+  }
+
+  /** What was asked of it, in order. */
+  List<String> operations() {
+    return operations;
+  }
+
+  /** The same file, reached through this. */
+  Path path(Path real) {
+    return (Path)
+        Proxy.newProxyInstance(
+            FaultyDisk.class.getClassLoader(),
+            new Class<?>[] {Path.class},
+            (proxy, method, arguments) -> {
+              if (method.getName().equals("getFileSystem")) {
+                return system;
+              }
+              if (method.getName().equals("equals")) {
+                return arguments[0] instanceof Path other && real.equals(real(other));
+              }
+              Object[] given = arguments == null ? new Object[0] : arguments.clone();
+              for (int a = 0; a < given.length; a++) {
+                given[a] = given[a] instanceof Path path ? real(path) : given[a];
+              }
+              try {
+                Object result = method.invoke(real, given);
+                return result instanceof Path path ? path(path) : result;
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
+  }
+
+  private static Path real(Path path) {
+    return Proxy.isProxyClass(path.getClass()) ? Path.of(path.toString()) : path;
+  }
+
+  private void operation(String what, Path path) throws IOException {
+    operations.add(what + " " + path.getFileName());
+    int number = operations.size() - 1;
+    if ((fault == Fault.ONCE && number == at) || (fault == Fault.KILL && number >= at)) {
+      throw new IOException("Input/output error");
+    }
+  }
+
+  private boolean isFull() {
+    return fault == Fault.FULL && operations.size() > at;
+  }
+
+  private static FileSystemProvider real() {
+    return FileSystems.getDefault().provider();
+  }
+
+  @Override
+  public FileChannel newFileChannel(
+      Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
+      throws IOException {
+    operation("open", path);
+    return new Channel(path, real().newFileChannel(real(path), options, attributes));
+  }
+
+  @Override
+  public SeekableByteChannel newByteChannel(
+      Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
+      throws IOException {
+    return newFileChannel(path, options, attributes);
+  }
+
+  @Override
+  public DirectoryStream<Path> newDirectoryStream(
+      Path folder, DirectoryStream.Filter<? super Path> filter) throws IOException {
+    operation("list", folder);
+    DirectoryStream<Path> all = real().newDirectoryStream(real(folder), path -> true);
+    return new DirectoryStream<>() {
+      @Override
+      public Iterator<Path> iterator() {
+        Iterator<Path> paths = all.iterator();
+        return new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            return paths.hasNext();
+          }
+
+          @Override
+          public Path next() {
+            return path(paths.next());
+          }
+        };
+      }
+
+      @Override
+      public void close() throws IOException {
+        all.close();
+      }
+    };
+  }
+
+  @Override
+  public void createDirectory(Path folder, FileAttribute<?>... attributes) throws IOException {
+    operation("mkdir", folder);
+    real().createDirectory(real(folder), attributes);
+  }
+
+  @Override
+  public void createLink(Path link, Path existing) throws IOException {
+    operation("link", link);
+    real().createLink(real(link), real(existing));
+  }
+
+  @Override
+  public void delete(Path path) throws IOException {
+    operation("delete", path);
+    real().delete(real(path));
+  }
+
+  @Override
+  public void copy(Path source, Path target, CopyOption... options) throws IOException {
+    operation("copy", target);
+    real().copy(real(source), real(target), options);
+  }
+
+  @Override
+  public void move(Path source, Path target, CopyOption... options) throws IOException {
+    operation("rename", target);
+    real().move(real(source), real(target), options);
+  }
+
+  @Override
+  public void checkAccess(Path path, AccessMode... modes) throws IOException {
+    operation("access", path);
+    real().checkAccess(real(path), modes);
+  }
+
+  @Override
+  public FileStore getFileStore(Path path) throws IOException {
+    operation("statfs", path);
+    return real().getFileStore(real(path));
+  }
+
+  @Override
+  public <A extends BasicFileAttributes> A readAttributes(
+      Path path, Class<A> type, LinkOption... options) throws IOException {
+    operation("stat", path);
+    return real().readAttributes(real(path), type, options);
+  }
+
+  @Override
+  public Map<String, Object> readAttributes(Path path, String attributes, LinkOption... options)
+      throws IOException {
+    operation("stat", path);
+    return real().readAttributes(real(path), attributes, options);
+  }
+
+  @Override
+  public <V extends FileAttributeView> V getFileAttributeView(
+      Path path, Class<V> type, LinkOption... options) {
+    return real().getFileAttributeView(real(path), type, options);
+  }
+
+  @Override
+  public boolean isSameFile(Path one, Path other) throws IOException {
+    return real().isSameFile(real(one), real(other));
+  }
+
+  @Override
+  public boolean isHidden(Path path) throws IOException {
+    return real().isHidden(real(path));
+  }
+
+  @Override
+  public String getScheme() {
+    return "faulty";
+  }
+
+  @Override
+  public Path getPath(URI uri) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public FileSystem getFileSystem(URI uri) {
+    return system;
+  }
+
+  @Override
+  public FileSystem newFileSystem(URI uri, Map<String, ?> environment) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public void setAttribute(Path path, String attribute, Object value, LinkOption... options) {
+    throw new UnsupportedOperationException();
+  }
+
+  /** An open file. Its close is no operation: a kill closes all files. */
+  private final class Channel extends FileChannel {
+    private final Path path;
+    private final FileChannel real;
+
+    Channel(Path path, FileChannel real) {
+      this.path = path;
+      this.real = real;
+    }
+
+    @Override
+    public int write(ByteBuffer bytes) throws IOException {
+      int half = bytes.remaining() / 2;
+      if (isFull()) {
+        operation("write", path);
+        throw new IOException("No space left on device");
+      }
+      try {
+        operation("write", path);
+      } catch (IOException e) {
+        real.write(bytes.slice(bytes.position(), half));
+        throw e;
+      }
+      if (isFull()) {
+        int written = real.write(bytes.slice(bytes.position(), half));
+        bytes.position(bytes.position() + written);
+        if (written == 0) {
+          throw new IOException("No space left on device");
+        }
+        return written;
+      }
+      return real.write(bytes);
+    }
+
+    @Override
+    public void force(boolean metadata) throws IOException {
+      operation("fsync", path);
+      real.force(metadata);
+    }
+
+    @Override
+    public int read(ByteBuffer into, long position) throws IOException {
+      operation("read", path);
+      return real.read(into, position);
+    }
+
+    @Override
+    public int read(ByteBuffer into) throws IOException {
+      operation("read", path);
+      return real.read(into);
+    }
+
+    @Override
+    public long size() throws IOException {
+      operation("size", path);
+      return real.size();
+    }
+
+    @Override
+    public long position() throws IOException {
+      return real.position();
+    }
+
+    @Override
+    public FileChannel position(long position) throws IOException {
+      real.position(position);
+      return this;
+    }
+
+    @Override
+    protected void implCloseChannel() throws IOException {
+      real.close();
+    }
+
+    @Override
+    public long read(ByteBuffer[] into, int offset, int length) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public long write(ByteBuffer[] bytes, int offset, int length) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public int write(ByteBuffer bytes, long position) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public FileChannel truncate(long size) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public long transferTo(long position, long count, WritableByteChannel target) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public long transferFrom(ReadableByteChannel source, long position, long count) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public MappedByteBuffer map(MapMode mode, long position, long size) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public FileLock lock(long position, long size, boolean shared) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public FileLock tryLock(long position, long size, boolean shared) {
+      throw new UnsupportedOperationException();
+    }
+  }
+
+  /** No more than what leads back to the provider. */
+  private static final class Faulty extends FileSystem {
+    private final FaultyDisk disk;
+
+    Faulty(FaultyDisk disk) {
+      this.disk = disk;
+    }
+
+    @Override
+    public FileSystemProvider provider() {
+      return disk;
+    }
+
+    @Override
+    public boolean isOpen() {
+      return true;
+    }
+
+    @Override
+    public boolean isReadOnly() {
+      return false;
+    }
+
+    @Override
+    public String getSeparator() {
+      return "/";
+    }
+
+    @Override
+    public Path getPath(String first, String... more) {
+      return disk.path(Path.of(first, more));
+    }
+
+    @Override
+    public Iterable<Path> getRootDirectories() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Iterable<FileStore> getFileStores() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Set<String> supportedFileAttributeViews() {
+      return Set.of("basic");
+    }
+
+    @Override
+    public PathMatcher getPathMatcher(String pattern) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public UserPrincipalLookupService getUserPrincipalLookupService() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public WatchService newWatchService() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void close() {
+      throw new UnsupportedOperationException();
+    }
+  }
+}
