@@ -2,6 +2,8 @@ package org.dunlin.conf.command;
 
 import java.io.InputStream;
 import java.io.PrintStream;
+import java.nio.file.Path;
+import org.dunlin.conf.checkpoint.ExportRequest;
 import org.dunlin.conf.embed.EmbedRequest;
 import org.dunlin.conf.embed.ScoreRequest;
 import org.dunlin.conf.launch.JoinRequest;
@@ -16,7 +18,9 @@ public record Actions(
     Quickstart quickstart,
     Embed embed,
     Score score,
-    Ledger ledger) {
+    Ledger ledger,
+    Verify verify,
+    Export export) {
 
   /** Trains; model and data are given. */
   @FunctionalInterface
@@ -52,6 +56,18 @@ public record Actions(
   @FunctionalInterface
   public interface Ledger {
     int run(LedgerRequest request, PrintStream out);
+  }
+
+  /** Reads checkpoints whole. */
+  @FunctionalInterface
+  public interface Verify {
+    int run(Path folder, PrintStream out);
+  }
+
+  /** Makes a model of checkpoints. */
+  @FunctionalInterface
+  public interface Export {
+    int run(ExportRequest request, PrintStream out);
   }
 
   /** What the quickstart can learn. */

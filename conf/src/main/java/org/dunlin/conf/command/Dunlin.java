@@ -4,6 +4,8 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import org.dunlin.conf.checkpoint.CheckpointCheck;
+import org.dunlin.conf.checkpoint.CheckpointExport;
 import org.dunlin.conf.embed.LineEmbedder;
 import org.dunlin.conf.embed.PairScorer;
 import org.dunlin.conf.flagembedding.FlagEmbedding;
@@ -85,6 +87,8 @@ public final class Dunlin implements Callable<Integer> {
             .addSubcommand(new ScoreCommand(actions.score()))
             .addSubcommand(new DrainCommand())
             .addSubcommand(new LedgerCommand(actions.ledger()))
+            .addSubcommand(new VerifyCommand(actions.verify()))
+            .addSubcommand(new ExportCommand(actions.export()))
             .addSubcommand(new ConfigCommand())
             .setOut(out)
             .setErr(err)
@@ -123,6 +127,8 @@ public final class Dunlin implements Callable<Integer> {
         (task, settings) -> Quickstart.run(WordNetTask.of(task.toString()), settings),
         LineEmbedder::run,
         PairScorer::run,
-        LedgerCheck::run);
+        LedgerCheck::run,
+        CheckpointCheck::run,
+        CheckpointExport::run);
   }
 }

@@ -78,6 +78,11 @@ public final class Settings {
     return load(upper.withFallback(lower), overrides);
   }
 
+  /** What {@link #render} made. */
+  public static Settings parse(String rendered) {
+    return load(Layers.parse(rendered), Map.of());
+  }
+
   /** The same settings but for some keys. */
   public Settings with(Map<String, ?> overrides) {
     return load(Layers.parse(render()), overrides);

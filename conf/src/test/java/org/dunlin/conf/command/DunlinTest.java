@@ -17,6 +17,8 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.dunlin.conf.checkpoint.ExportRequest;
+import org.dunlin.conf.checkpoint.ExportType;
 import org.dunlin.conf.command.Actions.Task;
 import org.dunlin.conf.embed.EmbedRequest;
 import org.dunlin.conf.embed.Head;
@@ -183,6 +185,24 @@ class DunlinTest {
   }
 
   @Test
+  void shouldCarryEveryFlagOfVerifyAndExport() {
+    run("verify", "my-run");
+    run("export", "my-run", "--to", "model");
+    run("export", "a", "b", "--to", "model", "--dtype", "bf16", "--model", "source");
+
+    assertThat(received)
+        .containsExactly(
+            Path.of("my-run"),
+            new ExportRequest(
+                List.of(Path.of("my-run")), Path.of("model"), ExportType.FP32, Optional.empty()),
+            new ExportRequest(
+                List.of(Path.of("a"), Path.of("b")),
+                Path.of("model"),
+                ExportType.BF16,
+                Optional.of(Path.of("source"))));
+  }
+
+  @Test
   void shouldCarryEveryFlagOfAWorker() {
     run("worker", "--join", "10.0.0.5");
     run(
@@ -283,6 +303,10 @@ class DunlinTest {
         "score pairs.jsonl",
         "ledger",
         "ledger my-run --step last",
+        "verify",
+        "export my-run",
+        "export --to model",
+        "export my-run --to model --dtype int8",
         "score --model m --mode all",
         "train a.conf b.conf",
         "train --steps",
@@ -351,6 +375,8 @@ class DunlinTest {
             "embed",
             "score",
             "ledger",
+            "verify",
+            "export",
             "config",
             "130");
   }
@@ -436,6 +462,14 @@ class DunlinTest {
             },
             (request, texts, scores) -> {
               received.add(request);
+              return 0;
+            },
+            (request, out) -> {
+              received.add(request);
+              return 0;
+            },
+            (folder, out) -> {
+              received.add(folder);
               return 0;
             },
             (request, out) -> {

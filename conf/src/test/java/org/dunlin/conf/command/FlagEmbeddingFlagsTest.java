@@ -152,6 +152,8 @@ class FlagEmbeddingFlagsTest {
             (task, settings) -> 0,
             (request, texts, vectors) -> 0,
             (request, pairs, scores) -> 0,
+            (request, out) -> 0,
+            (folder, out) -> 0,
             (request, out) -> 0);
     return new Dunlin(actions)
         .run(new PrintWriter(err, true), new PrintWriter(err, true), line.split(" "));

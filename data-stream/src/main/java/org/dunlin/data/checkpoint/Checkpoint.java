@@ -103,6 +103,11 @@ public final class Checkpoint implements AutoCloseable {
     return folder;
   }
 
+  /** The size of all files of tensors. */
+  public long bytes() {
+    return manifest.files().stream().mapToLong(CheckpointPart::bytes).sum();
+  }
+
   /** The run's settings, HOCON. */
   public String runConf() {
     return new String(text(CheckpointStore.RUN_CONF), StandardCharsets.UTF_8);

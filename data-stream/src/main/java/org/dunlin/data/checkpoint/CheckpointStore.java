@@ -40,6 +40,9 @@ import org.dunlin.protocol.run.RunSpec;
  * block on the disk; one at a time.
  */
 public final class CheckpointStore {
+  /** Where a run's checkpoints are, in its folder, unless it is told otherwise. */
+  public static final String FOLDER = "checkpoints";
+
   /** The run's settings, in a checkpoint's folder. */
   static final String RUN_CONF = "run.conf";
 
@@ -224,6 +227,11 @@ public final class CheckpointStore {
     return begun().stream()
         .filter(steps -> Files.exists(folder(steps).resolve(Manifest.NAME)))
         .toList();
+  }
+
+  /** The steps of those that were begun and have no manifest, newest first. */
+  public List<Long> incomplete() {
+    return begun().stream().filter(this::isIncomplete).toList();
   }
 
   /** The steps of all, complete or not, newest first. */

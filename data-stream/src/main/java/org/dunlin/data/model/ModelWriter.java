@@ -1,5 +1,6 @@
 package org.dunlin.data.model;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -29,18 +30,23 @@ import org.dunlin.protocol.run.LossSpec;
 public final class ModelWriter implements AutoCloseable {
   private static final List<String> COPIED =
       List.of(
-          "config.json",
           "tokenizer.json",
           "tokenizer_config.json",
           "special_tokens_map.json",
           "vocab.txt",
           "sentencepiece.bpe.model");
+  private static final String CONFIG = "config.json";
+  private static final String DTYPE = "torch_dtype";
+
+  // Older ones of transformers know the first alone, newer ones prefer the second.
+  private static final List<String> DTYPES = List.of(DTYPE, "dtype");
   private static final int COPY_FLOATS = 1 << 18;
 
   private final ModelFolder source;
   private final LossSpec loss;
   private final Path target;
   private final Path partial;
+  private final FloatType type;
   private final SafetensorsWriter weights;
   private final Map<Tensor, FloatBuffer> heads = new LinkedHashMap<>();
 
@@ -50,10 +56,13 @@ public final class ModelWriter implements AutoCloseable {
    * @param source the model that training started from
    * @param loss how embeddings were made in training
    * @param target where the folder will be; must not exist, its parent must
+   * @param type what weights are rounded to; the heads' own files stay float32
    */
-  public ModelWriter(ModelFolder source, LossSpec loss, Path target) throws IOException {
+  public ModelWriter(ModelFolder source, LossSpec loss, Path target, FloatType type)
+      throws IOException {
     this.source = source;
     this.loss = loss;
+    this.type = type;
     this.target = target;
     this.partial = target.resolveSibling("." + target.getFileName() + ".partial");
     delete(partial);
@@ -64,7 +73,12 @@ public final class ModelWriter implements AutoCloseable {
         .headTensors()
         .forEach(head -> heads.put(head, FloatBuffer.allocate((int) head.elements())));
     tensors.addAll(source.carried());
-    this.weights = new SafetensorsWriter(partial.resolve("model.safetensors"), tensors);
+    this.weights = new SafetensorsWriter(partial.resolve("model.safetensors"), tensors, type);
+  }
+
+  /** The same for float32. */
+  public ModelWriter(ModelFolder source, LossSpec loss, Path target) throws IOException {
+    this(source, loss, target, FloatType.F32);
   }
 
   /** Writes values of a trained tensor: little-endian float32, row-major. */
@@ -90,6 +104,7 @@ public final class ModelWriter implements AutoCloseable {
     weights.close();
     writeHead(Heads.COLBERT, Heads.COLBERT_FILE);
     writeHead(Heads.SPARSE, Heads.SPARSE_FILE);
+    writeConfig();
     for (String name : COPIED) {
       Path file = source.path().resolve(name);
       if (Files.isRegularFile(file)) {
@@ -106,6 +121,26 @@ public final class ModelWriter implements AutoCloseable {
     Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
     makeDurable(target.toAbsolutePath().getParent());
     return sha256;
+  }
+
+  /** The source's, byte for byte unless it says another type than the one that was written. */
+  private void writeConfig() throws IOException {
+    Path file = source.path().resolve(CONFIG);
+    ObjectNode config = (ObjectNode) ModelFolder.readJson(file);
+    boolean wrong = false;
+    for (String key : DTYPES) {
+      boolean differs =
+          config.hasNonNull(key) && !config.path(key).asText().equals(type.torchName());
+      if (differs || (key.equals(DTYPE) && type != FloatType.F32)) {
+        config.put(key, type.torchName());
+        wrong = true;
+      }
+    }
+    if (wrong) {
+      Files.writeString(partial.resolve(CONFIG), config.toPrettyString() + "\n");
+    } else {
+      Files.copy(file, partial.resolve(CONFIG), StandardCopyOption.REPLACE_EXISTING);
+    }
   }
 
   /** Each head in a file of its own, as FlagEmbedding looks for them. */
