@@ -1,0 +1,2 @@
+/** Tests of {@code org.dunlin.conf.checkpoint}, with a model that was really trained. */
+package org.dunlin.conf.checkpoint;
