@@ -54,11 +54,13 @@ public final class Checkpoint implements AutoCloseable {
   private final List<PartFile> files = new ArrayList<>();
   private final Map<StateTensor, Held> places = new HashMap<>();
   private final Map<String, Tensor> tensors;
+  private final List<Piece> pieces;
 
   private Checkpoint(Path folder, Manifest manifest) {
     this.folder = folder;
     this.manifest = manifest;
     this.tensors = manifest.tensorsByName();
+    this.pieces = pieces(manifest);
   }
 
   /**
@@ -118,6 +120,10 @@ public final class Checkpoint implements AutoCloseable {
    * parameter, then the moments if it is trained, front to back.
    */
   public List<Piece> pieces() {
+    return pieces;
+  }
+
+  private static List<Piece> pieces(Manifest manifest) {
     List<Piece> pieces = new ArrayList<>();
     for (StateTensor part : manifest.state()) {
       long elements = part.tensor().elements();

@@ -2,8 +2,12 @@ package org.dunlin.data.checkpoint;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channel;
 import java.nio.channels.FileChannel;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -24,7 +28,7 @@ final class Disk {
   private Disk() {}
 
   /** Writes all of a buffer where the channel is. */
-  static void write(FileChannel channel, ByteBuffer bytes) throws IOException {
+  static void write(WritableByteChannel channel, ByteBuffer bytes) throws IOException {
     while (bytes.hasRemaining()) {
       if (channel.write(bytes) <= 0) {
         throw new IOException("the disk takes no more");
@@ -32,24 +36,36 @@ final class Disk {
     }
   }
 
+  /** Makes what was written durable. A store of objects does so when they are closed. */
+  static void force(Channel channel) throws IOException {
+    if (channel instanceof FileChannel file) {
+      file.force(true);
+    }
+  }
+
   /** Writes a whole file under a temporary name, then gives it its own; durable on return. */
   static void write(Path file, byte[] bytes) throws IOException {
     Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
-    try (FileChannel channel =
-        FileChannel.open(
+    try (SeekableByteChannel channel =
+        Files.newByteChannel(
             partial,
             StandardOpenOption.CREATE,
             StandardOpenOption.TRUNCATE_EXISTING,
             StandardOpenOption.WRITE)) {
       write(channel, ByteBuffer.wrap(bytes));
-      channel.force(true);
+      force(channel);
     }
     rename(partial, file);
   }
 
   /** Gives a durable file its name, durably. */
   static void rename(Path partial, Path file) throws IOException {
-    Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE);
+    try {
+      Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE);
+    } catch (AtomicMoveNotSupportedException e) {
+      // A store of objects: there a name appears with the whole object or not at all.
+      Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
+    }
     names(file.toAbsolutePath().getParent());
   }
 
@@ -57,6 +73,8 @@ final class Disk {
   static void names(Path folder) throws IOException {
     try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
       channel.force(true);
+    } catch (UnsupportedOperationException e) {
+      // A store of objects has no folders that could be behind their files.
     }
   }
 

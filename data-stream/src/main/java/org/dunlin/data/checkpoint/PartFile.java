@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -23,14 +25,14 @@ final class PartFile implements AutoCloseable {
   private final CheckpointPart part;
   private final List<StateTensor> tensors;
   private final SafetensorsHeader header;
-  private final FileChannel channel;
+  private final SeekableByteChannel channel;
 
   private PartFile(
       Path path,
       CheckpointPart part,
       List<StateTensor> tensors,
       SafetensorsHeader header,
-      FileChannel channel) {
+      SeekableByteChannel channel) {
     this.path = path;
     this.part = part;
     this.tensors = tensors;
@@ -52,7 +54,7 @@ final class PartFile implements AutoCloseable {
               .formatted(path, part.bytes(), header.fileBytes()));
     }
     try {
-      FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
+      SeekableByteChannel channel = Files.newByteChannel(path, StandardOpenOption.READ);
       PartFile file = new PartFile(path, part, tensors, header, channel);
       try {
         file.checkHeader();
@@ -137,13 +139,22 @@ final class PartFile implements AutoCloseable {
   private ByteBuffer bytesAt(long at, int count) throws IOException {
     ByteBuffer bytes = ByteBuffer.allocate(count);
     while (bytes.hasRemaining()) {
-      if (channel.read(bytes, at + bytes.position()) < 0) {
+      if (readAt(bytes, at + bytes.position()) < 0) {
         throw Refusal.run(
             "%s: ends at byte %d (expected: %d bytes); it was cut short"
                 .formatted(path, at + bytes.position(), part.bytes()));
       }
     }
     return bytes.flip();
+  }
+
+  private int readAt(ByteBuffer into, long position) throws IOException {
+    if (channel instanceof FileChannel file) {
+      return file.read(into, position);
+    }
+    synchronized (channel) { // of a store of objects: it has one position
+      return channel.position(position).read(into);
+    }
   }
 
   @Override

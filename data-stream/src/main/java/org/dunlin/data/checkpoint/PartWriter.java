@@ -2,7 +2,7 @@ package org.dunlin.data.checkpoint;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -42,7 +42,7 @@ public final class PartWriter implements AutoCloseable {
   private final Path file;
   private final Path partial;
   private final List<StateTensor> tensors;
-  private final FileChannel channel;
+  private final SeekableByteChannel channel;
   private final MessageDigest sha256 = Sha256.digest();
   private final CRC32C crc = new CRC32C();
   private final long bytes;
@@ -63,7 +63,7 @@ public final class PartWriter implements AutoCloseable {
     this.bytes = header.fileBytes();
     try {
       this.channel =
-          FileChannel.open(partial, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+          Files.newByteChannel(partial, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     } catch (IOException e) {
       throw told(e);
     }
@@ -192,7 +192,7 @@ public final class PartWriter implements AutoCloseable {
               .formatted(file, tensors.get(contents.size()).stored()));
     }
     try {
-      channel.force(true);
+      Disk.force(channel);
       channel.close();
       Disk.rename(partial, file);
     } catch (IOException e) {

@@ -12,6 +12,7 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.AccessMode;
+import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.CopyOption;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileStore;
@@ -21,6 +22,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.PathMatcher;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.WatchService;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
@@ -44,7 +46,9 @@ final class FaultyDisk extends FileSystemProvider {
     /** Nothing works any more: what a process does not do after its death. */
     KILL,
     /** Half of what is written finds room, and nothing after it. */
-    FULL
+    FULL,
+    /** Nothing fails, but what stores of objects do not have is not there. */
+    OBJECTS
   }
 
   private final Fault fault;
@@ -115,15 +119,24 @@ final class FaultyDisk extends FileSystemProvider {
   public FileChannel newFileChannel(
       Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
       throws IOException {
+    requireFiles();
     operation("open", path);
     return new Channel(path, real().newFileChannel(real(path), options, attributes));
+  }
+
+  private void requireFiles() {
+    if (fault == Fault.OBJECTS) {
+      throw new UnsupportedOperationException();
+    }
   }
 
   @Override
   public SeekableByteChannel newByteChannel(
       Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
       throws IOException {
-    return newFileChannel(path, options, attributes);
+    return fault == Fault.OBJECTS
+        ? new ObjectChannel(real().newByteChannel(real(path), options, attributes))
+        : newFileChannel(path, options, attributes);
   }
 
   @Override
@@ -163,6 +176,7 @@ final class FaultyDisk extends FileSystemProvider {
 
   @Override
   public void createLink(Path link, Path existing) throws IOException {
+    requireFiles();
     operation("link", link);
     real().createLink(real(link), real(existing));
   }
@@ -181,6 +195,10 @@ final class FaultyDisk extends FileSystemProvider {
 
   @Override
   public void move(Path source, Path target, CopyOption... options) throws IOException {
+    if (fault == Fault.OBJECTS && List.of(options).contains(StandardCopyOption.ATOMIC_MOVE)) {
+      throw new AtomicMoveNotSupportedException(
+          source.toString(), target.toString(), "objects are copied");
+    }
     operation("rename", target);
     real().move(real(source), real(target), options);
   }
@@ -369,6 +387,50 @@ final class FaultyDisk extends FileSystemProvider {
     @Override
     public FileLock tryLock(long position, long size, boolean shared) {
       throw new UnsupportedOperationException();
+    }
+  }
+
+  /** An open object: bytes with a position, and nothing else of a file. */
+  private record ObjectChannel(SeekableByteChannel real) implements SeekableByteChannel {
+    @Override
+    public int read(ByteBuffer into) throws IOException {
+      return real.read(into);
+    }
+
+    @Override
+    public int write(ByteBuffer bytes) throws IOException {
+      return real.write(bytes);
+    }
+
+    @Override
+    public long position() throws IOException {
+      return real.position();
+    }
+
+    @Override
+    public SeekableByteChannel position(long position) throws IOException {
+      real.position(position);
+      return this;
+    }
+
+    @Override
+    public long size() throws IOException {
+      return real.size();
+    }
+
+    @Override
+    public SeekableByteChannel truncate(long size) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public boolean isOpen() {
+      return real.isOpen();
+    }
+
+    @Override
+    public void close() throws IOException {
+      real.close();
     }
   }
 

@@ -31,7 +31,7 @@ class FaultyDiskTest {
   @TempDir Path temp;
 
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(names = {"ONCE", "KILL", "FULL"})
   void shouldAlwaysLeaveAWholeCheckpoint(Fault fault) throws Exception {
     try (SmallRun run = SmallRun.in(temp.resolve("model"), Frozen.ENCODER)) {
       Path root = temp.resolve("checkpoints");
@@ -75,6 +75,20 @@ class FaultyDiskTest {
           .contains(
               "part-1-of-2-worker-1#1.safetensors: cannot be written: No space left on device");
       assertThat(CheckpointStore.in(root).newest(skipped -> {})).isEmpty();
+    }
+  }
+
+  @Test
+  void shouldWorkWhereThereAreNoLinksNoAtomicRenamesAndNoFileChannels() throws Exception {
+    try (SmallRun run = SmallRun.in(temp.resolve("model"), Frozen.ENCODER)) {
+      FaultyDisk disk = new FaultyDisk(Fault.OBJECTS, 0);
+      CheckpointStore store = CheckpointStore.in(disk.path(temp.resolve("checkpoints")));
+      run.write(store, 20, SHARES);
+      run.write(store, 40, SHARES);
+      assertThat(requireNewestWhole(store, run, "objects")).isEqualTo(40);
+      assertThat(disk.operations()).noneMatch(operation -> operation.startsWith("open"));
+      store.keep(new Retention(1, 0, OptionalLong.empty()));
+      assertThat(store.complete()).containsExactly(40L);
     }
   }
 
