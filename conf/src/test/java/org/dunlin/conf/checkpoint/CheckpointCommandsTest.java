@@ -195,6 +195,28 @@ class CheckpointCommandsTest {
   }
 
   @Test
+  void shouldPassOverWhatTheRunRemovesMeanwhile() throws Exception {
+    Path copied = temp.resolve("checkpoints");
+    for (long steps = 1; steps <= STEPS; steps++) {
+      copy(folder(steps), copied.resolve(folder(steps).getFileName()));
+    }
+    CheckpointStore store = CheckpointStore.in(copied);
+    PrintStream slow =
+        new PrintStream(said, true, StandardCharsets.UTF_8) {
+          @Override
+          public void println(String line) {
+            super.println(line);
+            store.dropAfter(1);
+          }
+        };
+    assertThat(CheckpointCheck.run(copied, slow)).isZero();
+    assertThat(said.toString(StandardCharsets.UTF_8).lines())
+        .satisfiesExactly(
+            line -> assertThat(line).startsWith(store.folder(1) + ": after 1 of 2 steps, "),
+            line -> assertThat(line).startsWith(store.folder(STEPS) + ": removed meanwhile"));
+  }
+
+  @Test
   void shouldNameWhatIsBrokenAndExportTheOneBefore() throws Exception {
     Path copied = temp.resolve("run");
     for (long steps = 1; steps <= STEPS; steps++) {

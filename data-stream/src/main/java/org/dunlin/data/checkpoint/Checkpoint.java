@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.dunlin.data.model.Sha256;
@@ -165,6 +166,12 @@ public final class Checkpoint implements AutoCloseable {
     for (String text : new TreeMap<>(manifest.texts()).keySet()) {
       progress.accept("%s: %d bytes, as they were written".formatted(text, text(text).length));
     }
+  }
+
+  /** The file of what the run does not train, with its values checked; absent if it trains all. */
+  Optional<CheckpointPart> soundFrozen() {
+    manifest.frozen().ifPresent(frozen -> files.getLast().checkValues());
+    return manifest.frozen();
   }
 
   private byte[] text(String name) {

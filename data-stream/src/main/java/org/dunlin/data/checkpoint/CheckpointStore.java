@@ -14,9 +14,11 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
@@ -157,16 +159,18 @@ public final class CheckpointStore {
     for (long earlier : complete()) {
       try (Checkpoint checkpoint = Checkpoint.open(folder(earlier))) {
         RunSpec other = checkpoint.manifest().spec();
-        Optional<CheckpointPart> frozen = checkpoint.manifest().frozen();
-        if (frozen.isPresent()
-            && other.weightsSha256().equals(spec.weightsSha256())
+        if (other.weightsSha256().equals(spec.weightsSha256())
             && other.encoder().equals(spec.encoder())
             && other.optimizer().frozen() == spec.optimizer().frozen()) {
-          Files.createLink(file, folder(earlier).resolve(frozen.get().file()));
-          return frozen;
+          // A link shares its bytes: spoiled ones would spoil every checkpoint from here on.
+          Optional<CheckpointPart> frozen = checkpoint.soundFrozen();
+          if (frozen.isPresent()) {
+            Files.createLink(file, folder(earlier).resolve(frozen.get().file()));
+            return frozen;
+          }
         }
       } catch (Refusal | IOException | UnsupportedOperationException e) {
-        // One that is not whole has nothing to give; without links the file is written again.
+        // One that is not sound has nothing to give; without links the file is written again.
       }
     }
     return Optional.empty();
@@ -191,17 +195,21 @@ public final class CheckpointStore {
 
   /**
    * Makes a checkpoint of what was written: settings and a description beside it, the manifest
-   * last.
+   * last. Files in the folder that the manifest does not name are removed.
    *
    * @param manifest with all parts that members have reported, and what {@link #frozen} gave
    * @param runConf the run's settings, HOCON
    */
   public void complete(Manifest manifest, String runConf) {
     Path folder = folder(manifest.place().steps());
+    if (Files.exists(folder.resolve(Manifest.NAME))) {
+      throw new IllegalStateException(folder + ": is complete already (expected: one just begun)");
+    }
     for (CheckpointPart part : manifest.files()) {
       PartFile.open(folder, part, manifest.tensors(part)).close();
     }
     try {
+      removeAllBut(manifest.files(), folder);
       byte[] conf = runConf.getBytes(StandardCharsets.UTF_8);
       byte[] readme = Description.of(manifest).getBytes(StandardCharsets.UTF_8);
       Disk.write(folder.resolve(RUN_CONF), conf);
@@ -212,6 +220,16 @@ public final class CheckpointStore {
       Disk.write(folder.resolve(Manifest.NAME), ManifestJson.write(whole));
     } catch (IOException e) {
       throw refused(folder, "cannot be completed", e);
+    }
+  }
+
+  // Of writers whose share another one has written, too.
+  private static void removeAllBut(List<CheckpointPart> parts, Path folder) throws IOException {
+    Set<String> kept = parts.stream().map(CheckpointPart::file).collect(Collectors.toSet());
+    for (Path file : Disk.entries(folder)) {
+      if (!kept.contains(file.getFileName().toString())) {
+        Files.deleteIfExists(file);
+      }
     }
   }
 

@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import org.dunlin.data.model.SafetensorsHeader;
 import org.dunlin.data.model.Sha256;
@@ -119,20 +120,29 @@ final class PartFile implements AutoCloseable {
     }
   }
 
+  /** Reads all values and compares the checksums of their MiBs. */
+  void checkValues() {
+    values(bytes -> {});
+  }
+
   /** Reads all of it and compares every checksum. */
   void verify() {
     MessageDigest sha256 = Sha256.digest();
     sha256.update(header.bytes());
-    for (int content = 0; content < tensors.size(); content++) {
-      for (int chunk = 0; chunk < part.contents().get(content).crcs().length; chunk++) {
-        sha256.update(read(content, chunk));
-      }
-    }
+    values(sha256::update);
     String found = HexFormat.of().formatHex(sha256.digest());
     if (!found.equals(part.sha256())) {
       throw Refusal.run(
           "%s: SHA-256 is %s (expected: %s); the file was changed"
               .formatted(path, found, part.sha256()));
+    }
+  }
+
+  private void values(Consumer<ByteBuffer> each) {
+    for (int content = 0; content < tensors.size(); content++) {
+      for (int chunk = 0; chunk < part.contents().get(content).crcs().length; chunk++) {
+        each.accept(read(content, chunk));
+      }
     }
   }
 

@@ -120,6 +120,85 @@ class CheckpointTest {
   }
 
   @Test
+  void shouldNotLinkWhatIsSpoiled() throws Exception {
+    try (SmallRun run = SmallRun.in(temp.resolve("model"), Frozen.ENCODER)) {
+      CheckpointStore store = CheckpointStore.in(temp.resolve("checkpoints"));
+      run.write(store, 20, 1);
+      Path spoiled = store.folder(20).resolve("frozen.safetensors");
+      byte[] bytes = Files.readAllBytes(spoiled);
+      bytes[bytes.length - 1] ^= 1;
+      Files.write(spoiled, bytes);
+      run.write(store, 40, 1);
+      assertNewest(store, run, 40);
+    }
+  }
+
+  @Test
+  void shouldLeaveNothingOfAWriterWhoseShareAnotherHasWritten() throws Exception {
+    try (SmallRun run = SmallRun.in(temp.resolve("model"), Frozen.NOTHING)) {
+      CheckpointStore store = CheckpointStore.in(temp.resolve("checkpoints"));
+      Path folder = store.begin(20, 0).orElseThrow();
+      run.write(folder, 20, 1, 2);
+      List<CheckpointPart> parts = List.of(run.write(folder, 20, 0, 1));
+      Files.writeString(folder.resolve(".part-1-of-2-worker-1#1.safetensors.7-1.partial"), "half");
+      store.complete(run.manifest(20, parts, Optional.empty()), SmallRun.CONF);
+      assertThat(files(folder).stream().map(file -> file.getFileName().toString()))
+          .containsExactly(
+              "README.md", "manifest.json", "part-1-of-1-worker-1#1.safetensors", "run.conf");
+      Manifest again = run.manifest(20, parts, Optional.empty());
+      assertThatThrownBy(() -> store.complete(again, "")).hasMessageContaining("complete already");
+      assertNewest(store, run, 20);
+    }
+  }
+
+  @Test
+  void shouldSayWhichDunlinReadsAnotherFormat() throws Exception {
+    try (SmallRun run = SmallRun.in(temp.resolve("model"), Frozen.NOTHING)) {
+      CheckpointStore store = CheckpointStore.in(temp.resolve("checkpoints"));
+      run.write(store, 20, 1);
+      Path manifest = store.folder(20).resolve(Manifest.NAME);
+      String text = Files.readString(manifest);
+      Files.writeString(manifest, text.replace("\"format\" : 1,", "\"format\" : 2,"));
+      assertThat(text).isNotEqualTo(Files.readString(manifest));
+      assertThatThrownBy(() -> store.at(20))
+          .isInstanceOf(Refusal.class)
+          .hasMessage(
+              manifest
+                  + ": is of format 2 (expected: 1); read it with the Dunlin that wrote it, 0.1.0");
+    }
+  }
+
+  @Test
+  void shouldRefuseAFolderThatIsNone() throws Exception {
+    Path file = Files.writeString(temp.resolve("file"), "");
+    assertThatThrownBy(() -> CheckpointStore.in(file).begin(20, 0))
+        .isInstanceOf(Refusal.class)
+        .hasMessage(file + "/step-000020: cannot be made: Not a directory");
+    assertThatThrownBy(() -> CheckpointStore.in(file).newest(this::unexpected))
+        .isInstanceOf(Refusal.class)
+        .hasMessage(file + ": cannot be read: is a file (expected: a folder)");
+  }
+
+  @Test
+  void shouldSayWhichCheckpointsThereAre() throws Exception {
+    try (SmallRun run = SmallRun.in(temp.resolve("model"), Frozen.NOTHING)) {
+      CheckpointStore store = CheckpointStore.in(temp.resolve("checkpoints"));
+      run.write(store, 20, 1);
+      run.write(store, 1_234_567, 1);
+      assertThat(store.folder(1_234_567)).isDirectory().hasFileName("step-1234567");
+      assertThatThrownBy(() -> store.at(40))
+          .isInstanceOf(Refusal.class)
+          .hasMessageEndingWith(
+              "there is no checkpoint after 40 steps (expected: one of [1234567, 20])");
+      store.dropAfter(20);
+      assertThat(store.complete()).containsExactly(20L);
+      assertThat(store.begin(20, 0)).isEmpty();
+      store.abandon(20);
+      assertNewest(store, run, 20);
+    }
+  }
+
+  @Test
   void shouldRefuseASetOfPartsThatIsNotTheState() throws Exception {
     try (SmallRun run = SmallRun.in(temp.resolve("model"), Frozen.NOTHING)) {
       CheckpointStore store = CheckpointStore.in(temp.resolve("checkpoints"));
