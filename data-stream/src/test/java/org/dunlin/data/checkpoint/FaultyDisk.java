@@ -21,13 +21,10 @@ import java.nio.file.FileSystems;
 import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
-import java.nio.file.PathMatcher;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.WatchService;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.FileAttributeView;
-import java.nio.file.attribute.UserPrincipalLookupService;
 import java.nio.file.spi.FileSystemProvider;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -53,7 +50,7 @@ final class FaultyDisk extends FileSystemProvider {
 
   private final Fault fault;
   private final long at;
-  private final FileSystem system = new Faulty(this);
+  private final FileSystem system = new FaultyFileSystem(this);
   private final List<String> operations = new ArrayList<>();
 
   /**
@@ -386,119 +383,6 @@ final class FaultyDisk extends FileSystemProvider {
 
     @Override
     public FileLock tryLock(long position, long size, boolean shared) {
-      throw new UnsupportedOperationException();
-    }
-  }
-
-  /** An open object: bytes with a position, and nothing else of a file. */
-  private record ObjectChannel(SeekableByteChannel real) implements SeekableByteChannel {
-    @Override
-    public int read(ByteBuffer into) throws IOException {
-      return real.read(into);
-    }
-
-    @Override
-    public int write(ByteBuffer bytes) throws IOException {
-      return real.write(bytes);
-    }
-
-    @Override
-    public long position() throws IOException {
-      return real.position();
-    }
-
-    @Override
-    public SeekableByteChannel position(long position) throws IOException {
-      real.position(position);
-      return this;
-    }
-
-    @Override
-    public long size() throws IOException {
-      return real.size();
-    }
-
-    @Override
-    public SeekableByteChannel truncate(long size) {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public boolean isOpen() {
-      return real.isOpen();
-    }
-
-    @Override
-    public void close() throws IOException {
-      real.close();
-    }
-  }
-
-  /** No more than what leads back to the provider. */
-  private static final class Faulty extends FileSystem {
-    private final FaultyDisk disk;
-
-    Faulty(FaultyDisk disk) {
-      this.disk = disk;
-    }
-
-    @Override
-    public FileSystemProvider provider() {
-      return disk;
-    }
-
-    @Override
-    public boolean isOpen() {
-      return true;
-    }
-
-    @Override
-    public boolean isReadOnly() {
-      return false;
-    }
-
-    @Override
-    public String getSeparator() {
-      return "/";
-    }
-
-    @Override
-    public Path getPath(String first, String... more) {
-      return disk.path(Path.of(first, more));
-    }
-
-    @Override
-    public Iterable<Path> getRootDirectories() {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public Iterable<FileStore> getFileStores() {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public Set<String> supportedFileAttributeViews() {
-      return Set.of("basic");
-    }
-
-    @Override
-    public PathMatcher getPathMatcher(String pattern) {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public UserPrincipalLookupService getUserPrincipalLookupService() {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public WatchService newWatchService() {
-      throw new UnsupportedOperationException();
-    }
-
-    @Override
-    public void close() {
       throw new UnsupportedOperationException();
     }
   }
