@@ -86,6 +86,7 @@ public final class Dunlin implements Callable<Integer> {
             .addSubcommand(new EmbedCommand(actions.embed()))
             .addSubcommand(new ScoreCommand(actions.score()))
             .addSubcommand(new DrainCommand())
+            .addSubcommand(new CheckpointCommand())
             .addSubcommand(new LedgerCommand(actions.ledger()))
             .addSubcommand(new VerifyCommand(actions.verify()))
             .addSubcommand(new ExportCommand(actions.export()))

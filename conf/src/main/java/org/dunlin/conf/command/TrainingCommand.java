@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.dunlin.conf.flagembedding.Understood;
+import org.dunlin.conf.launch.Job;
 import org.dunlin.conf.settings.Flags;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.protocol.Refusal;
@@ -68,6 +69,25 @@ abstract class TrainingCommand implements Callable<Integer> {
       description = "Peak learning rate (default: ${DEFAULT-VALUE}).")
   private String learningRate;
 
+  @Option(
+      names = Flags.RESUME,
+      arity = "0..1",
+      fallbackValue = "newest",
+      paramLabel = "STEP",
+      description =
+          "Go on with the run in the run folder (--output), from its newest checkpoint or the one"
+              + " after STEP steps, with any number of workers; all other settings are its run.conf's"
+              + " unless given.")
+  private String resume;
+
+  @Option(
+      names = Flags.ALLOW_CHANGE,
+      paramLabel = "KEY",
+      description =
+          "With --resume: this key may have another value than before, though it decides the model;"
+              + " may be repeated.")
+  private List<String> allowChange;
+
   @Mixin private RunFlags run;
 
   /**
@@ -80,12 +100,21 @@ abstract class TrainingCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Settings settings = Settings.load(file, understood.defaults(), overrides());
+    Map<String, Object> overrides = overrides();
+    Settings settings =
+        Settings.load(file.or(() -> resumed(overrides)), understood.defaults(), overrides);
     // Refused here if missing, before anything is written.
     settings.modelPath();
     settings.dataFiles();
     understood.lines().forEach(spec.commandLine().getErr()::println);
     return action.run(settings);
+  }
+
+  // Without a file of its own, what goes on has the settings that it had.
+  private Optional<Path> resumed(Map<String, Object> overrides) {
+    return Optional.ofNullable(resume)
+        .flatMap(step -> Optional.ofNullable(overrides.get(Flags.KEYS.get(Flags.OUTPUT))))
+        .map(folder -> Job.settingsOf(Path.of(folder.toString())));
   }
 
   private Map<String, Object> overrides() {

@@ -159,12 +159,22 @@ final class FlagTable {
     sets("--run_name", "run.name", "");
     sets("--logging_steps", "log.every-steps", "");
     always("--logging_strategy", "it goes by steps: log.every-steps", "steps");
-    always("--save_strategy", "the model is saved at the end of the run", "no");
-    refused("--save_steps", "the model is saved at the end of the run; leave it out");
-    refused("--save_total_limit", "one model is saved, at the end; leave it out");
+    always(
+        "--save_strategy",
+        "the model is saved at the end of the run; for checkpoints give --save_steps",
+        "no",
+        "steps");
+    sets(
+        "--save_steps",
+        "checkpoint.every-steps",
+        "a checkpoint, of which dunlin export makes a model");
+    sets("--save_total_limit", "checkpoint.keep-last", "");
     always("--save_safetensors", "weights are written as safetensors", "true");
     always("--save_on_each_node", "files lie on the coordinator's machine", "false");
-    refused("--resume_from_checkpoint", "this build cannot go on with FlagEmbedding's checkpoints");
+    refused(
+        "--resume_from_checkpoint",
+        "FlagEmbedding's checkpoints hold no state that gives the same bits; a run of Dunlin's goes on"
+            + " with --resume");
     always("--report_to", "metrics are written to the run folder: metrics.jsonl", "none");
     refused("--logging_dir", "logs are in the run folder; give --output_dir");
     always("--do_train", "that is what this command does", "true");

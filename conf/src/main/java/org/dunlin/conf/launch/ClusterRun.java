@@ -31,7 +31,7 @@ final class ClusterRun {
                   watcher.accept(event);
                 })) {
       Coordination.run(
-          inputs.run(held.term(), admission, host, runFolder, relay),
+          inputs.run(held.term(), false, admission, host, runFolder, relay),
           runFolder,
           settings.clusterPort(),
           node -> {

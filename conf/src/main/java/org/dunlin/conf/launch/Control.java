@@ -79,6 +79,17 @@ public final class Control implements AutoCloseable {
                     coordinator.tell(new CoordinatorActor.Drain(worker, said));
                     return said;
                   }));
+      server.createContext(
+          "/checkpoint",
+          exchange ->
+              answer(
+                  exchange,
+                  token,
+                  nothing -> {
+                    CompletableFuture<String> said = new CompletableFuture<>();
+                    coordinator.tell(new CoordinatorActor.Checkpoint(said));
+                    return said;
+                  }));
       server.start();
       return new Control(server, file, token);
     } catch (IOException e) {
@@ -142,6 +153,19 @@ public final class Control implements AutoCloseable {
    * @return its sentence; a {@link Refusal} where it refuses, or there is none
    */
   public static String drain(Path runFolder, String worker) {
+    return ask(runFolder, "/drain", worker);
+  }
+
+  /**
+   * Asks the coordinator of a run folder for a checkpoint.
+   *
+   * @return its sentence; a {@link Refusal} where it refuses, or there is none
+   */
+  public static String checkpoint(Path runFolder) {
+    return ask(runFolder, "/checkpoint", "now");
+  }
+
+  private static String ask(Path runFolder, String path, String argument) {
     Path file = runFolder.resolve(FILE);
     if (!Files.isRegularFile(file)) {
       throw Refusal.usage(
@@ -157,8 +181,8 @@ public final class Control implements AutoCloseable {
                       null,
                       InetAddress.getLoopbackAddress().getHostAddress(),
                       at.path("port").asInt(),
-                      "/drain",
-                      worker,
+                      path,
+                      argument,
                       null))
               .header(TOKEN, at.path("token").asText())
               .timeout(LIMIT.multipliedBy(2))
@@ -173,7 +197,7 @@ public final class Control implements AutoCloseable {
       throw Refusal.run(
           runFolder + ": its coordinator does not answer (" + e + "); it may have ended", e);
     } catch (URISyntaxException e) {
-      throw Refusal.usage("worker '" + worker + "': is no name of a worker");
+      throw Refusal.usage("'" + argument + "': is no name of a worker");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw Refusal.run("interrupted", e);

@@ -89,7 +89,7 @@ public final class CoordinatorProcess {
             new Admission(settings.workers(), false, settings.allowDifferentKernels());
         Coordination.lead(
             node,
-            inputs.run(held.term(), admission, LocalRun.HOST, runFolder, relay),
+            inputs.run(held.term(), living.isPresent(), admission, LocalRun.HOST, runFolder, relay),
             runFolder,
             formed -> lines.println(formed.address()),
             line.stopAsked());

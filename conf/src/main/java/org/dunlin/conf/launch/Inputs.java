@@ -1,24 +1,31 @@
 package org.dunlin.conf.launch;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
+import org.dunlin.coordinator.checkpoint.CheckpointThread;
+import org.dunlin.coordinator.ledger.Checksums;
 import org.dunlin.coordinator.ledger.LedgerFile;
 import org.dunlin.coordinator.ledger.LedgerProof;
 import org.dunlin.coordinator.ledger.LedgerReader;
-import org.dunlin.coordinator.model.InitialState;
 import org.dunlin.coordinator.model.ModelExport;
 import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.CheckpointPlan;
+import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.Past;
+import org.dunlin.data.checkpoint.Checkpoint;
+import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.checkpoint.Retention;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.feed.PlannedSteps;
 import org.dunlin.data.model.ModelFolder;
@@ -42,6 +49,7 @@ final class Inputs implements AutoCloseable {
   private final RunSpec spec;
   private final DataPlan plan;
   private Optional<LedgerFile> ledger = Optional.empty();
+  private Optional<CheckpointThread> checkpoints = Optional.empty();
 
   private Inputs(
       Settings settings,
@@ -137,11 +145,82 @@ final class Inputs implements AutoCloseable {
     return new PlannedSteps(samples, tokenizer, spec);
   }
 
-  // The last one may have to be computed once more.
-  private static Past past(Path runFolder) {
-    AtomicReference<Past> last = new AtomicReference<>(Past.NONE);
-    LedgerReader.open(runFolder).read(step -> last.set(new Past(step.step() + 1, step.checksum())));
-    return last.get();
+  /** Refuses other weights or data than the run in a folder began with. */
+  void requireResumable(Path runFolder) {
+    LedgerReader.find(runFolder)
+        .flatMap(LedgerReader::header)
+        .ifPresent(
+            header -> {
+              requireSame("data", spec.dataSha256(), header.dataSha256());
+              requireSame("weights", spec.weightsSha256(), header.weightsSha256());
+              if (header.steps() != spec.steps()) {
+                throw Refusal.usage(
+                    "train.steps: %d (expected: %d, what the run began with)"
+                        .formatted(spec.steps(), header.steps()));
+              }
+            });
+  }
+
+  private static void requireSame(String what, String found, String expected) {
+    if (!found.equals(expected)) {
+      throw Refusal.usage(
+          "the SHA-256 of the %s is %s (expected: %s, what the run began with); bring back what it was given"
+              .formatted(what, found, expected));
+    }
+  }
+
+  private static Past past(LedgerReader ledger, CheckpointStore store) {
+    ledger.read(step -> {});
+    Checksums known = ledger.checksums();
+    return new Past(
+        known.steps(),
+        known.last(),
+        store.complete().stream().findFirst().orElse(0L),
+        ledger.history(),
+        ledger.since());
+  }
+
+  // A run that a person lets go on begins where its checkpoint is; its ledger may be further.
+  private Optional<CheckpointPoint> resumes(
+      CheckpointStore store, Past past, Checksums known, Consumer<RunEvent> watcher) {
+    return settings
+        .resume()
+        .map(
+            step -> {
+              CheckpointPoint point =
+                  step.isPresent()
+                      ? chosen(store, step.getAsLong())
+                      : CheckpointThread.newest(
+                          store,
+                          spec,
+                          known,
+                          sentence -> watcher.accept(new RunEvent.Noted(sentence)));
+              if (!settings.allowedChanges().isEmpty() && past.steps() > point.steps()) {
+                throw Refusal.usage(
+                    "run.allow-change: %d steps after the checkpoint are committed, and would be others (expected: a run that goes on from its last step)"
+                        .formatted(past.steps() - point.steps()));
+              }
+              watcher.accept(new RunEvent.Noted(goesOn(point.steps(), past.steps())));
+              return point;
+            });
+  }
+
+  private CheckpointPoint chosen(CheckpointStore store, long steps) {
+    try (Checkpoint checkpoint = store.at(steps)) {
+      checkpoint.verify(progress -> {});
+      return CheckpointThread.point(checkpoint.manifest());
+    }
+  }
+
+  private static String goesOn(long from, long committed) {
+    String again =
+        committed > from
+            ? "; %d more steps were committed, and are computed again, to the same bits"
+                .formatted(committed - from)
+            : "";
+    return from == 0
+        ? "the run begins from its first state" + again
+        : "the run goes on from its checkpoint after %d steps".formatted(from) + again;
   }
 
   private LedgerRecord.Header header(Term term) {
@@ -159,13 +238,40 @@ final class Inputs implements AutoCloseable {
    * The run as its coordinator needs it. Once: it begins the run's ledger.
    *
    * @param term that the coordinator holds for as long as it lives
+   * @param follows whether another coordinator of this run has just died
    * @param host under which workers reach it
    */
-  Run run(Term term, Admission admission, String host, Path runFolder, Consumer<RunEvent> watcher) {
-    Past past = term.number() > 1 ? past(runFolder) : Past.NONE;
+  Run run(
+      Term term,
+      boolean follows,
+      Admission admission,
+      String host,
+      Path runFolder,
+      Consumer<RunEvent> watcher) {
+    CheckpointStore store = CheckpointStore.in(settings.checkpointFolder());
+    Optional<LedgerReader> before =
+        term.number() > 1 ? LedgerReader.find(runFolder) : Optional.empty();
+    Past past = before.map(one -> past(one, store)).orElse(Past.NONE);
+    Checksums known = before.map(LedgerReader::checksums).orElseGet(Checksums::new);
+    Optional<CheckpointPoint> resumes =
+        follows ? Optional.empty() : resumes(store, past, known, watcher);
     RecordFile records = RecordFile.open(runFolder, term);
-    LedgerFile begun = LedgerFile.create(runFolder, header(term));
+    LedgerFile begun = LedgerFile.create(runFolder, header(term), known);
     ledger = Optional.of(begun);
+    CheckpointThread kept =
+        new CheckpointThread(
+            store,
+            model,
+            spec,
+            known,
+            term,
+            Version.CURRENT,
+            settings.render(),
+            new Retention(
+                settings.checkpointKeepLast(),
+                settings.checkpointKeepEverySteps(),
+                OptionalLong.empty()));
+    checkpoints = Optional.of(kept);
     return new Run(
         term,
         spec,
@@ -176,9 +282,13 @@ final class Inputs implements AutoCloseable {
         settings.maxNonFiniteSteps(),
         settings.feedWindowTokens(),
         past,
+        resumes,
+        new CheckpointPlan(
+            settings.checkpointEverySteps(), settings.checkpointAtEpochEnd(), true, true),
+        Duration.ofMinutes(settings.checkpointEveryMinutes()),
         records.before(),
-        Feed.batches(samples, tokenizer, spec, Math.max(0, past.steps() - 1)),
-        () -> InitialState.of(model),
+        step -> Feed.batches(samples, tokenizer, spec, step),
+        kept,
         new ModelExport(model, spec, runFolder),
         records,
         begun,
@@ -188,6 +298,7 @@ final class Inputs implements AutoCloseable {
   @Override
   public void close() {
     ledger.ifPresent(LedgerFile::close);
+    checkpoints.ifPresent(CheckpointThread::close);
     close(model, samples, tokenizer);
   }
 

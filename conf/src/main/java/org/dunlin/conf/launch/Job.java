@@ -5,6 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.dunlin.conf.report.MetricsLog;
 import org.dunlin.conf.report.ProcessesFile;
@@ -74,7 +76,10 @@ public final class Job implements AutoCloseable {
       }
       List<Path> read = new ArrayList<>(settings.dataFiles());
       read.add(settings.modelPath());
-      RunFolder folder = RunFolder.create(settings.runFolder(), settings.overwrite(), read);
+      RunFolder folder =
+          settings.resume().isPresent()
+              ? resumed(settings, inputs)
+              : RunFolder.create(settings.runFolder(), settings.overwrite(), read);
       try {
         Files.writeString(folder.path().resolve(RunFolder.SETTINGS), settings.render());
         if (settings.traces()) {
@@ -90,6 +95,35 @@ public final class Job implements AutoCloseable {
       throw Refusal.usage(settings.runFolder() + ": cannot be written: " + e.getMessage());
     } catch (RuntimeException e) {
       inputs.close();
+      throw e;
+    }
+  }
+
+  /** The settings of the run in a folder. */
+  public static Path settingsOf(Path runFolder) {
+    return runFolder.resolve(RunFolder.SETTINGS);
+  }
+
+  // What decides the bits must be what it was.
+  private static RunFolder resumed(Settings settings, Inputs inputs) {
+    RunFolder folder = RunFolder.resume(settings.runFolder());
+    try {
+      Settings before = Settings.load(Optional.of(settingsOf(folder.path())), Map.of());
+      List<String> changed = new ArrayList<>(settings.changedSince(before));
+      changed.removeAll(settings.allowedChanges());
+      if (!changed.isEmpty()) {
+        throw Refusal.usage(
+            "%s: %s %s not what the run began with, and decides its model (expected: no change, or --allow-change %s)"
+                .formatted(
+                    folder.path(),
+                    String.join(", ", changed),
+                    changed.size() == 1 ? "is" : "are",
+                    String.join(" --allow-change ", changed)));
+      }
+      inputs.requireResumable(folder.path());
+      return folder;
+    } catch (RuntimeException e) {
+      folder.close();
       throw e;
     }
   }
@@ -167,7 +201,7 @@ public final class Job implements AutoCloseable {
   public Watcher watching(Watcher... more) {
     List<Watcher> all = new ArrayList<>();
     all.add(new ProcessesFile(folder.path()));
-    all.add(new MetricsLog(folder.path()));
+    all.add(new MetricsLog(folder.path(), settings.resume().isPresent()));
     all.addAll(List.of(more));
     return Watcher.all(all);
   }

@@ -123,7 +123,7 @@ public final class LedgerCheck {
     if (fault.isPresent()) {
       throw Refusal.run("ledger: not proven: " + fault.get());
     }
-    return proven(verdict, header);
+    return proven(verdict, header) + history();
   }
 
   private void print(Verdict verdict, Header header) {
@@ -145,6 +145,13 @@ public final class LedgerCheck {
           epoch.whole() ? epoch.unused() : "-",
           epoch.doubled());
     }
+  }
+
+  private String history() {
+    return ledger.history() == 0
+        ? ""
+        : "; the run went back to a checkpoint %d time%s, and what it computed again is the same"
+            .formatted(ledger.history(), ledger.history() == 1 ? "" : "s");
   }
 
   private static String proven(Verdict verdict, Header header) {

@@ -54,7 +54,8 @@ final class LocalRun {
       ActorRef<CoordinatorActor.Command> coordinator =
           node.spawn(
               CoordinatorActor.create(
-                  inputs.run(held.term(), Admission.closed(workers), HOST, runFolder, relay)),
+                  inputs.run(
+                      held.term(), false, Admission.closed(workers), HOST, runFolder, relay)),
               "coordinator");
       List<ActorRef<?>> actors = new ArrayList<>(List.of(coordinator));
       for (int w = 1; w <= workers; w++) {

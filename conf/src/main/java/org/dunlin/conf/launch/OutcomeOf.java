@@ -18,6 +18,7 @@ final class OutcomeOf {
       case RunEvent.Started started -> {}
       case RunEvent.Missed missed -> {}
       case RunEvent.Noted noted -> {}
+      case RunEvent.Checkpointed made -> {}
       case RunEvent.Recorded recorded -> {}
       case RunEvent.StepCommitted step -> {}
     }

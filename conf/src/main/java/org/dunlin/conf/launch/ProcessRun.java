@@ -60,6 +60,7 @@ final class ProcessRun {
   private boolean hasStarted;
   private boolean killed;
   private long steps;
+  private int awaited; // dead ones that are about to be started again
 
   ProcessRun(Settings settings, RunSpec spec, Path runFolder, Watcher watcher, StopRequest stop) {
     this.settings = settings;
@@ -115,7 +116,10 @@ final class ProcessRun {
   private void take(Note note) {
     switch (note) {
       case Note.Addressed addressed -> addressed(addressed);
-      case Note.Due due -> startAgain(due.dead());
+      case Note.Due due -> {
+        awaited--;
+        startAgain(due.dead());
+      }
       case Note.Said said -> {
         if (said.event() instanceof RunEvent.Failed failed && isSpared(said.child())) {
           LOG.info("{} says: {}", said.child().member(), failed.sentence());
@@ -158,10 +162,11 @@ final class ProcessRun {
       follow(child, exitCode);
       return;
     }
-    if (isSpared(child) && !inOrder && !stop.isAsked()) {
-      relaunch(child, exitCode);
-    }
-    if (inOrder || lost.isPresent() || isSpared(child)) {
+    // When all were killed, the run goes back to its newest checkpoint with those that come again.
+    boolean isMissed =
+        isSpared(child) || (hasStarted && isWorker(child) && exitCode > KILLED && !stop.isAsked());
+    boolean comesAgain = isMissed && !inOrder && !stop.isAsked() && relaunch(child, exitCode);
+    if (inOrder || lost.isPresent() || isSpared(child) || comesAgain || isAwaited()) {
       return;
     }
     killed = exitCode > KILLED;
@@ -220,24 +225,31 @@ final class ProcessRun {
         : "ended with exit code " + exitCode;
   }
 
-  // Whoever left in order was asked to.
-  private void relaunch(Child child, int exitCode) {
+  private boolean isAwaited() {
+    return awaited > 0;
+  }
+
+  // Whoever left in order was asked to. False where it will not come again.
+  private boolean relaunch(Child child, int exitCode) {
     if (exitCode == 0) {
-      return;
+      return false;
     }
     RunEvent.Member dead = child.member();
     Relaunch next = relaunches.getOrDefault(dead.name(), Relaunch.NONE).after(child.livedMs());
     relaunches.put(dead.name(), next);
     next.pauseMs()
         .ifPresentOrElse(
-            pauseMs ->
-                CompletableFuture.delayedExecutor(pauseMs, TimeUnit.MILLISECONDS)
-                    .execute(() -> notes.add(new Note.Due(dead))),
+            pauseMs -> {
+              awaited++;
+              CompletableFuture.delayedExecutor(pauseMs, TimeUnit.MILLISECONDS)
+                  .execute(() -> notes.add(new Note.Due(dead)));
+            },
             () ->
                 watcher.accept(
                     new RunEvent.Noted(
                         "%s is put aside: it died %d times in a row soon after its start, last with exit code %d; its log is %s"
                             .formatted(dead.name(), next.deaths(), exitCode, child.log()))));
+    return next.pauseMs().isPresent();
   }
 
   private void startAgain(RunEvent.Member dead) {

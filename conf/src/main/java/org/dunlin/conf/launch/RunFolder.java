@@ -36,6 +36,11 @@ public final class RunFolder implements AutoCloseable {
   private static final String LOG = "dunlin.log";
   private static final String LOGS = "logs";
 
+  /** The trained model. */
+  static final String MODEL = "model";
+
+  static final String CHECKPOINTS = "checkpoints";
+
   /** What workers' threads did when. */
   static final String TRACES = "traces";
 
@@ -57,6 +62,7 @@ public final class RunFolder implements AutoCloseable {
               LedgerFile.NAME.pattern(),
               Pattern.quote(LOG),
               LOGS,
+              CHECKPOINTS,
               TRACES,
               "\\.?model(-after-[0-9]+-steps)?(\\.partial)?"));
 
@@ -92,6 +98,29 @@ public final class RunFolder implements AutoCloseable {
       return folder;
     } catch (IOException e) {
       throw Refusal.usage(path + ": cannot be made a run folder: " + e);
+    }
+  }
+
+  /** The folder of a run that is to go on. */
+  static RunFolder resume(Path path) {
+    if (!Files.isRegularFile(path.resolve(SETTINGS))) {
+      throw Refusal.usage(
+          "%s: holds no %s (expected: the folder of a run that is to go on); give it with --output FOLDER"
+              .formatted(path, SETTINGS));
+    }
+    if (Files.exists(path.resolve(MODEL))) {
+      throw Refusal.usage(
+          "%s: its run has finished, and %s is its model (expected: one that has not)"
+              .formatted(path, path.resolve(MODEL)));
+    }
+    try {
+      RunFolder folder = new RunFolder(path, lock(path));
+      requireNoCoordinator(folder);
+      Files.deleteIfExists(path.resolve(ENDED));
+      Files.createDirectories(path.resolve(LOGS));
+      return folder;
+    } catch (IOException e) {
+      throw Refusal.usage(path + ": cannot be used as a run folder: " + e);
     }
   }
 

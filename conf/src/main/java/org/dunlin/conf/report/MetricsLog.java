@@ -6,6 +6,7 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.protocol.Refusal;
 
@@ -21,10 +22,18 @@ public final class MetricsLog implements Watcher {
   private final Path path;
   private final BufferedWriter lines;
 
-  public MetricsLog(Path runFolder) {
+  /**
+   * @param goesOn whether the lines of the run so far stay
+   */
+  public MetricsLog(Path runFolder, boolean goesOn) {
     this.path = runFolder.resolve(NAME);
     try {
-      this.lines = Files.newBufferedWriter(path);
+      this.lines =
+          Files.newBufferedWriter(
+              path,
+              StandardOpenOption.CREATE,
+              goesOn ? StandardOpenOption.APPEND : StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.WRITE);
     } catch (IOException e) {
       throw refused(e);
     }

@@ -33,6 +33,7 @@ final class ProgressLines implements Watcher {
       case RunEvent.Saved saved -> out.printf("saved: %s%n", saved.folder());
       case RunEvent.Missed missed -> out.println(Sentences.of(missed));
       case RunEvent.Noted noted -> out.println(noted.sentence());
+      case RunEvent.Checkpointed made -> out.println(Sentences.of(made));
       case RunEvent.Recorded recorded -> out.println(Sentences.of(recorded));
       case RunEvent.Processes processes -> {}
       case RunEvent.Finished finished -> {}

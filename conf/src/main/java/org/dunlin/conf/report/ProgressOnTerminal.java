@@ -49,6 +49,7 @@ final class ProgressOnTerminal implements Watcher {
       case RunEvent.Failed failed -> closeBar();
       case RunEvent.Missed missed -> out.println(Sentences.of(missed));
       case RunEvent.Noted noted -> out.println(noted.sentence());
+      case RunEvent.Checkpointed made -> out.println(Sentences.of(made));
       case RunEvent.Recorded recorded -> out.println(Sentences.of(recorded));
       case RunEvent.Processes processes -> {}
     }

@@ -50,6 +50,7 @@ public final class ReportFile implements Watcher {
       }
       case RunEvent.Missed missed -> {}
       case RunEvent.Noted noted -> {}
+      case RunEvent.Checkpointed made -> {}
       case RunEvent.Recorded recorded -> {}
       case RunEvent.Processes processes -> {}
     }

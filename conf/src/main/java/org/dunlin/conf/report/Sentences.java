@@ -11,6 +11,10 @@ final class Sentences {
         .formatted(missed.worker(), missed.why(), missed.members());
   }
 
+  static String of(RunEvent.Checkpointed made) {
+    return "checkpoint: %s".formatted(made.folder());
+  }
+
   static String of(RunEvent.Recorded recorded) {
     return "memory ran out: from step %d on, micro-batches of texts of %d tokens or more have at most %d tokens, on every worker; to begin a run so, set micro-batch.by-length = [\"%d:%d\"]"
         .formatted(

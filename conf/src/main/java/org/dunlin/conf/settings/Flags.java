@@ -12,6 +12,8 @@ public final class Flags {
   public static final String DATA = "--data";
   public static final String OUTPUT = "--output";
   public static final String OVERWRITE = "--overwrite";
+  public static final String RESUME = "--resume";
+  public static final String ALLOW_CHANGE = "--allow-change";
   public static final String STEPS = "--steps";
   public static final String EPOCHS = "--epochs";
   public static final String BATCH_SIZE = "--batch-size";
@@ -30,6 +32,8 @@ public final class Flags {
           Map.entry(DATA, Keys.DATA.name()),
           Map.entry(OUTPUT, Keys.OUTPUT.name()),
           Map.entry(OVERWRITE, Keys.OVERWRITE.name()),
+          Map.entry(RESUME, Keys.RESUME.name()),
+          Map.entry(ALLOW_CHANGE, Keys.ALLOW_CHANGE.name()),
           Map.entry(STEPS, Keys.STEPS.name()),
           Map.entry(EPOCHS, Keys.EPOCHS.name()),
           Map.entry(BATCH_SIZE, Keys.BATCH_SIZE.name()),

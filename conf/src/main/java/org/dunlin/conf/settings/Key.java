@@ -85,6 +85,11 @@ record Key<T>(
     return new Key<>(name, "a text", Key::textOf, value -> value);
   }
 
+  /** Texts; a single one is a list of one. */
+  static Key<List<String>> texts(String name) {
+    return new Key<>(name, "a list of texts", held -> each(held, Key::textOf), List::copyOf);
+  }
+
   /** A text that may be part of a file's name. */
   static Key<String> fileName(String name) {
     return new Key<>(

@@ -22,6 +22,8 @@ final class Keys {
   private static final int MOST_THREADS = 1024;
   private static final int MOST_PORT = 65_535;
 
+  private static final int MOST_MINUTES = 100_000;
+
   /** Less than this a collector's pause takes. */
   private static final int LEAST_LEASE_MS = 100;
 
@@ -32,6 +34,9 @@ final class Keys {
   static final Key<Long> SEED = declare(Key.whole("run.seed", Long.MIN_VALUE, LONG));
   static final Key<Optional<Path>> OUTPUT = declare(Key.path("run.output"));
   static final Key<Boolean> OVERWRITE = declare(Key.flag("run.overwrite"));
+  static final Key<Optional<Optional<Long>>> RESUME =
+      declare(Key.whole("run.resume", 0, LONG).or("newest").or("no"));
+  static final Key<List<String>> ALLOW_CHANGE = declare(Key.texts("run.allow-change"));
 
   static final Key<Optional<Path>> MODEL = declare(Key.path("model.path"));
   static final Key<String> POOLING =
@@ -108,6 +113,13 @@ final class Keys {
   static final Key<Optional<Long>> COMPUTE_THREADS =
       declare(Key.whole("compute-threads", 1, MOST_THREADS).or("auto"));
   static final Key<Boolean> TRACE = declare(Key.flag("run.trace"));
+  static final Key<Long> CHECKPOINT_STEPS = declare(Key.whole("checkpoint.every-steps", 0, LONG));
+  static final Key<Long> CHECKPOINT_MINUTES =
+      declare(Key.whole("checkpoint.every-minutes", 0, MOST_MINUTES));
+  static final Key<Boolean> CHECKPOINT_EPOCHS = declare(Key.flag("checkpoint.at-epoch-end"));
+  static final Key<Long> KEEP_LAST = declare(Key.whole("checkpoint.keep-last", 1, INT));
+  static final Key<Long> KEEP_EVERY = declare(Key.whole("checkpoint.keep-every-steps", 0, LONG));
+  static final Key<Optional<Path>> CHECKPOINT_FOLDER = declare(Key.path("checkpoint.folder"));
   static final Key<Boolean> STANDBY = declare(Key.flag("coordinator.standby"));
   static final Key<String> CLUSTER_HOST = declare(Key.text("cluster.host"));
   static final Key<Long> CLUSTER_PORT = declare(Key.whole("cluster.port", 0, MOST_PORT));
@@ -122,7 +134,31 @@ final class Keys {
 
   static final List<Key<?>> ALL = Collections.unmodifiableList(DECLARED);
 
+  // Where things lie, how many processes there are and what is shown changes no bit.
+  private static final List<String> FREE =
+      List.of(
+          "run.output",
+          "run.overwrite",
+          "run.resume",
+          "run.allow-change",
+          "run.trace",
+          "run.name",
+          "model.path",
+          "data.files",
+          "workers",
+          "compute-threads",
+          "micro-batch.probe",
+          "step.lease-ms",
+          "feed.window-tokens");
+  private static final List<String> FREE_GROUPS =
+      List.of("checkpoint.", "coordinator.", "cluster.", "heap-mib.", "log.");
+
   private Keys() {}
+
+  /** Whether another value may give other weights. */
+  static boolean decidesBits(Key<?> key) {
+    return !FREE.contains(key.name()) && FREE_GROUPS.stream().noneMatch(key.name()::startsWith);
+  }
 
   private static <T> Key<T> declare(Key<T> key) {
     DECLARED.add(key);

@@ -14,6 +14,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.SpecialIds;
 import org.dunlin.protocol.Refusal;
@@ -189,6 +190,63 @@ public final class Settings {
   /** Whether what lies in the run folder may be replaced. */
   public boolean overwrite() {
     return get(Keys.OVERWRITE);
+  }
+
+  /** Whether the run folder's run goes on, and from which step; empty: it begins. */
+  public Optional<OptionalLong> resume() {
+    return get(Keys.RESUME).map(step -> step.map(OptionalLong::of).orElse(OptionalLong.empty()));
+  }
+
+  /** Whether a person said where the run folder is. */
+  public static boolean saysRunFolder(Map<String, ?> overrides) {
+    return overrides.containsKey(Keys.OUTPUT.name());
+  }
+
+  /** A checkpoint at every so many steps; 0: not by steps. */
+  public long checkpointEverySteps() {
+    return get(Keys.CHECKPOINT_STEPS);
+  }
+
+  /** A checkpoint at every so many minutes; 0: not by time. */
+  public long checkpointEveryMinutes() {
+    return get(Keys.CHECKPOINT_MINUTES);
+  }
+
+  public boolean checkpointAtEpochEnd() {
+    return get(Keys.CHECKPOINT_EPOCHS);
+  }
+
+  /** How many of the newest checkpoints stay; at least 1. */
+  public int checkpointKeepLast() {
+    return int32(Keys.KEEP_LAST);
+  }
+
+  /** Checkpoints at multiples of so many steps stay too; 0: none do. */
+  public long checkpointKeepEverySteps() {
+    return get(Keys.KEEP_EVERY);
+  }
+
+  /** Where checkpoints lie, on this machine and the workers'. */
+  public Path checkpointFolder() {
+    return get(Keys.CHECKPOINT_FOLDER).orElse(runFolder().resolve("checkpoints"));
+  }
+
+  /**
+   * Keys that decide the bits of a run and have other values here than there, but for those that a
+   * person allowed. Where model and data lie decides nothing; what is in them is compared by their
+   * SHA-256.
+   */
+  public List<String> changedSince(Settings before) {
+    return Keys.ALL.stream()
+        .filter(Keys::decidesBits)
+        .filter(key -> !get(key).equals(before.get(key)))
+        .map(Key::name)
+        .toList();
+  }
+
+  /** Keys whose change a person allowed. */
+  public List<String> allowedChanges() {
+    return get(Keys.ALLOW_CHANGE);
   }
 
   /** Worker processes; 0: everything in this process. */

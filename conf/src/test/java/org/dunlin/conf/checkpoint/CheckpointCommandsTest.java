@@ -34,7 +34,7 @@ import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
-import org.dunlin.protocol.checkpoint.CheckpointPart;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.Scalars;

@@ -136,7 +136,7 @@ class FlagEmbeddingFlagsTest {
 
   @Test
   void shouldNameAllRefusedFlagsAtOnce() {
-    assertThat(run(OWN + "--deepspeed d --save_steps 3 --cache_dir c --fp16 False")).isEqualTo(2);
+    assertThat(run(OWN + "--deepspeed d --logging_dir 3 --cache_dir c --fp16 False")).isEqualTo(2);
     assertThat(err.toString().lines()).hasSize(3);
   }
 

@@ -21,7 +21,7 @@ class ReportsTest {
 
   @Test
   void shouldLogEachStepOnALineOfItsOwnAtOnce() throws Exception {
-    try (MetricsLog log = new MetricsLog(run)) {
+    try (MetricsLog log = new MetricsLog(run, false)) {
       log.accept(step(0, 0.5, 2.5));
       log.accept(step(1, 0.5, Double.NaN));
       List<String> lines = Files.readAllLines(run.resolve("metrics.jsonl"));
@@ -91,7 +91,7 @@ class ReportsTest {
             committed(1, 2, false, 32768, 0),
             committed(2, Double.NaN, false, 16384, 1),
             committed(3, Double.POSITIVE_INFINITY, false, 8192, 2));
-    try (MetricsLog log = new MetricsLog(run);
+    try (MetricsLog log = new MetricsLog(run, false);
         ReportFile report = new ReportFile(run);
         Watcher all =
             Watcher.all(

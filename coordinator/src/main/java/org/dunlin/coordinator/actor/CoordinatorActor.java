@@ -27,6 +27,7 @@ import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.javadsl.StreamRefs;
 import org.dunlin.coordinator.liveness.Pulses;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
@@ -42,6 +43,7 @@ import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.run.ComputeSpec.Reduction;
+import org.dunlin.protocol.run.Scalars;
 import org.slf4j.Marker;
 import org.slf4j.MarkerFactory;
 
@@ -58,8 +60,11 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   /** Sample ids in a sentence for a person; the log has all. */
   private static final int MOST_SAMPLES = 64;
 
-  /** Members of an earlier term find this one within a second; a busy machine takes longer. */
-  private static final Duration RETURN_LIMIT = Duration.ofMinutes(2);
+  /**
+   * Members of an earlier term find this one within a second; a busy machine takes longer. Who
+   * comes later costs only time.
+   */
+  private static final Duration RETURN_LIMIT = Duration.ofSeconds(20);
 
   /** Where workers look for the coordinator. */
   public static final ServiceKey<ToCoordinator> KEY =
@@ -79,19 +84,38 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
    */
   public record Drain(String name, CompletableFuture<String> answer) implements Command {}
 
+  /**
+   * A person or a clock wants a checkpoint at the next commit.
+   *
+   * @param answer completed with a sentence
+   */
+  public record Checkpoint(CompletableFuture<String> answer) implements Command {}
+
   private record FromWorker(ToCoordinator message) implements Command {}
 
   private record Gone(WorkerId worker, String why) implements Command {}
 
   private record Happened(Event event) implements Command {}
 
-  private record Read(Optional<StepBatch> batch) implements Command {}
+  private record Read(int turn, Optional<StepBatch> batch) implements Command {}
+
+  private record ReadBroke(int turn, Throwable cause) implements Command {}
+
+  private record Begun(Effect.Snapshot of, Optional<String> folder) implements Command {}
+
+  private record NotBegun(Effect.Snapshot of, Throwable cause) implements Command {}
+
+  private record Completed(long steps, String folder) implements Command {}
 
   private record SaveDone(RunEvent.Saved saved) implements Command {}
 
   private record SaveBroke(WorkerId source, Throwable cause) implements Command {}
 
   private record Written(CutRecord cut) implements Command {}
+
+  private record Due() implements Command {}
+
+  private record Said(String sentence) implements Command {}
 
   private record Failed(Throwable cause) implements Command {}
 
@@ -102,7 +126,11 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private final Pulses pulses;
   private final Map<WorkerId, ToCoordinator.Join> workers = new TreeMap<>();
   private final Map<WorkerId, SourceRef<StateChunk>> offers = new HashMap<>();
+  private final List<CutRecord> cuts;
   private State state = State.initial();
+  private CheckpointPoint origin;
+  private int nextEpoch;
+  private boolean started;
   private long lastCommitNs;
   private long[] lastSamples = {};
   private Intended intended = new Intended(-1, new Generation(0));
@@ -126,19 +154,31 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
             run.admission(),
             run.maxNonFiniteSteps(),
             run.spec().compute().reduction() == Reduction.ORDERED, // or bits would hang on time
-            run.past());
+            run.past(),
+            run.plan());
     // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
     this.materializer = Materializer.matFromSystem(context.getSystem());
     ActorRef<Command> self = context.getSelf();
     this.pulses =
         Pulses.listen(run.host(), run.leaseMs(), (worker, why) -> self.tell(new Gone(worker, why)));
-    this.feeder = new Feeder(run.batches(), run.spec().batch(), run.windowTokens(), materializer);
+    // The last one that is committed may have to be computed once more.
+    long firstStep =
+        run.resumes().map(CheckpointPoint::steps).orElse(Math.max(0, run.past().steps() - 1));
+    this.feeder =
+        new Feeder(run.batches(), firstStep, run.spec().batch(), run.windowTokens(), materializer);
     run.cuts().forEach(feeder::cut);
-    if (run.term().number() > 1) {
+    this.cuts = new ArrayList<>(run.cuts());
+    this.origin = new CheckpointPoint(0, Scalars.first(run.spec().compute().precision()), 0, 0);
+    lastCommitNs = System.nanoTime();
+    if (run.resumes().isPresent()) {
+      origin = run.resumes().get();
+      state = State.resuming(run.term(), run.past(), origin);
+      run.ledger().rewind(origin.steps(), state.history());
+    } else if (run.term().number() > 1) {
       state = State.after(run.term(), run.past());
-      lastCommitNs = System.nanoTime();
       context.scheduleOnce(RETURN_LIMIT, self, new Happened(new Event.RosterWaited()));
     }
+    scheduleCheckpoint();
     ActorRef<ToCoordinator> door = context.messageAdapter(ToCoordinator.class, FromWorker::new);
     context.getSystem().receptionist().tell(Receptionist.register(KEY, door));
     readAhead();
@@ -150,10 +190,17 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         .onMessage(FromWorker.class, command -> heard(command.message()))
         .onMessage(Gone.class, command -> lost(command.worker(), command.why()))
         .onMessage(Happened.class, command -> on(command.event()))
-        .onMessage(Read.class, command -> read(command.batch()))
+        .onMessage(Read.class, command -> read(command))
+        .onMessage(ReadBroke.class, command -> readBroke(command))
+        .onMessage(Begun.class, command -> begun(command))
+        .onMessage(NotBegun.class, command -> notBegun(command))
+        .onMessage(Completed.class, command -> completed(command))
+        .onMessage(Checkpoint.class, command -> checkpoint(command))
         .onMessage(SaveDone.class, command -> saved(command.saved()))
         .onMessage(SaveBroke.class, command -> saveBroke(command))
         .onMessage(Written.class, command -> written(command.cut()))
+        .onMessage(Due.class, command -> due())
+        .onMessage(Said.class, command -> said(command.sentence()))
         .onMessage(Failed.class, command -> failed(command.cause()))
         .onMessage(Drain.class, command -> drain(command))
         .onMessage(Stop.class, command -> on(new Event.StopAsked()))
@@ -187,6 +234,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         offers.put(m.worker(), m.state());
         yield on(new Event.Offered(m.worker(), m.term(), m.steps()));
       }
+      case ToCoordinator.PartWritten m ->
+          on(new Event.PartWritten(m.worker(), m.term(), m.number(), m.part()));
+      case ToCoordinator.PartLost m ->
+          on(new Event.PartLost(m.worker(), m.term(), m.number(), m.why()));
       case ToCoordinator.Broken m -> lost(m.worker(), "failed: " + m.sentence());
     };
   }
@@ -259,14 +310,21 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     }
   }
 
-  private Behavior<Command> read(Optional<StepBatch> batch) {
-    feeder.arrived(batch);
-    intend();
-    readAhead();
+  private Behavior<Command> read(Read read) {
+    if (read.turn() == feeder.turn()) {
+      feeder.arrived(read.batch());
+      intend();
+      readAhead();
+    }
     return this;
   }
 
+  private Behavior<Command> readBroke(ReadBroke broke) {
+    return broke.turn() == feeder.turn() ? failed(broke.cause()) : this;
+  }
+
   private void readAhead() {
+    int turn = feeder.turn();
     feeder
         .read()
         .ifPresent(
@@ -274,7 +332,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
                 getContext()
                     .pipeToSelf(
                         stage,
-                        (batch, error) -> error == null ? new Read(batch) : new Failed(error)));
+                        (batch, error) ->
+                            error == null ? new Read(turn, batch) : new ReadBroke(turn, error)));
   }
 
   private Behavior<Command> saved(RunEvent.Saved saved) {
@@ -300,11 +359,17 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private Behavior<Command> written(CutRecord cut) {
     feeder.cut(cut);
+    cuts.add(cut);
     run.watcher()
         .accept(
             new RunEvent.Recorded(
                 cut.fromStep(), cut.limit().minTokens(), cut.limit().mostTokens()));
     return on(new Event.Recorded(cut));
+  }
+
+  private Behavior<Command> said(String sentence) {
+    note(sentence);
+    return this;
   }
 
   private Behavior<Command> failed(Throwable cause) {
@@ -377,6 +442,15 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       case Effect.Assign e -> assign(e);
       case Effect.Commit e -> commit(e);
       case Effect.AskState e -> tell(e.worker(), new ToWorker.Export(run.term(), e.steps()));
+      case Effect.Snapshot e -> snapshot(e);
+      case Effect.WriteManifest e -> writeManifest(e);
+      case Effect.Abandon e -> run.checkpoints().abandon(e.steps());
+      case Effect.FindCheckpoint e -> findCheckpoint();
+      case Effect.Rewind e -> rewind(e);
+      case Effect.Renounce e -> {
+        run.ledger().renounce(e.fromStep(), e.generation());
+        run.checkpoints().dropAfter(e.fromStep());
+      }
       case Effect.Save e ->
           getContext()
               .pipeToSelf(
@@ -416,10 +490,17 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private void welcome(Effect.Welcome welcome) {
     SourceRef<StateChunk> initial =
-        run.initialState().get().runWith(StreamRefs.sourceRef(), materializer);
+        run.checkpoints().state(origin.steps()).runWith(StreamRefs.sourceRef(), materializer);
     tell(
         welcome.worker(),
-        new ToWorker.Welcome(run.term(), run.spec(), initial, pulses.endpoint(), run.leaseMs()));
+        new ToWorker.Welcome(
+            run.term(),
+            run.spec(),
+            origin.steps(),
+            origin.scalars(),
+            initial,
+            pulses.endpoint(),
+            run.leaseMs()));
     tellProcesses();
   }
 
@@ -444,15 +525,110 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     tellProcesses();
   }
 
+  private void snapshot(Effect.Snapshot snapshot) {
+    List<WorkerId> writers = snapshot.writers();
+    for (int share = 0; share < writers.size(); share++) {
+      tell(
+          writers.get(share),
+          new ToWorker.Checkpoint(
+              run.term(), snapshot.number(), snapshot.steps(), share, writers.size()));
+    }
+    getContext()
+        .pipeToSelf(
+            run.checkpoints().begin(snapshot.steps()),
+            (folder, error) ->
+                error == null ? new Begun(snapshot, folder) : new NotBegun(snapshot, error));
+  }
+
+  private Behavior<Command> begun(Begun begun) {
+    writeShares(begun.of(), begun.folder().orElse(""));
+    return begun.folder().isPresent() ? this : on(new Event.CheckpointWritten(begun.of().steps()));
+  }
+
+  private Behavior<Command> notBegun(NotBegun broke) {
+    writeShares(broke.of(), "");
+    return on(new Event.CheckpointFailed(broke.of().steps(), sentence(broke.cause())));
+  }
+
+  private void writeShares(Effect.Snapshot of, String folder) {
+    for (WorkerId writer : of.writers()) {
+      tell(writer, new ToWorker.WriteShare(run.term(), of.number(), folder));
+    }
+  }
+
+  private void writeManifest(Effect.WriteManifest manifest) {
+    long steps = manifest.point().steps();
+    getContext()
+        .pipeToSelf(
+            run.checkpoints()
+                .complete(
+                    manifest.point(),
+                    nextEpoch,
+                    state.history(),
+                    List.copyOf(cuts),
+                    manifest.parts()),
+            (folder, error) ->
+                error == null
+                    ? new Completed(steps, folder)
+                    : new Happened(new Event.CheckpointFailed(steps, sentence(error))));
+  }
+
+  private Behavior<Command> completed(Completed done) {
+    run.watcher().accept(new RunEvent.Checkpointed(done.steps(), done.folder()));
+    return on(new Event.CheckpointWritten(done.steps()));
+  }
+
+  private void scheduleCheckpoint() {
+    if (run.checkpointEvery().isPositive()) {
+      getContext().scheduleOnce(run.checkpointEvery(), getContext().getSelf(), new Due());
+    }
+  }
+
+  private Behavior<Command> due() {
+    scheduleCheckpoint();
+    return on(new Event.CheckpointDue());
+  }
+
+  private Behavior<Command> checkpoint(Checkpoint asked) {
+    asked.answer().complete("a checkpoint is made after the step under way");
+    return on(new Event.CheckpointDue());
+  }
+
+  private void findCheckpoint() {
+    ActorRef<Command> self = getContext().getSelf();
+    getContext()
+        .pipeToSelf(
+            run.checkpoints().newest(sentence -> self.tell(new Said(sentence))),
+            (point, error) ->
+                error == null ? new Happened(new Event.CheckpointFound(point)) : new Failed(error));
+  }
+
+  private void rewind(Effect.Rewind rewind) {
+    origin = rewind.point();
+    run.ledger().rewind(origin.steps(), rewind.history());
+    intended = new Intended(-1, new Generation(0));
+    feeder.restart(origin.steps());
+    readAhead();
+  }
+
   // What the disk does not take must not count.
   private void ledger(Effect.Ledger ledger) {
+    boolean endsEpoch = endsEpoch(ledger.step());
     getContext()
         .pipeToSelf(
             run.ledger().commit(ledger.step(), ledger.generation(), ledger.checksum()),
             (done, error) ->
                 error == null
-                    ? new Happened(new Event.Ledgered(ledger.step()))
+                    ? new Happened(new Event.Ledgered(ledger.step(), endsEpoch))
                     : new Failed(error));
+  }
+
+  // The next step's batch is there long before, but for a run whose data is read too slowly.
+  private boolean endsEpoch(long step) {
+    Optional<Integer> own = feeder.find(step).map(batch -> batch.header().epoch());
+    Optional<Integer> next = feeder.find(step + 1).map(batch -> batch.header().epoch());
+    nextEpoch = next.or(() -> own).orElse(nextEpoch);
+    return own.isPresent() && next.isPresent() && !own.equals(next);
   }
 
   private void tellProcesses() {
@@ -487,7 +663,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
               List.copyOf(roster),
               feeder.open(share, assign.firstStep())));
     }
-    if (assign.generation().number() == 1) {
+    if (!started && (run.term().number() == 1 || run.resumes().isPresent())) {
+      started = true;
       run.watcher().accept(new RunEvent.Started(run.spec().steps(), assign.shares().size()));
       lastCommitNs = System.nanoTime();
     }

@@ -1,9 +1,12 @@
 package org.dunlin.coordinator.actor;
 
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
+import java.util.function.LongFunction;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.japi.Pair;
 import org.apache.pekko.stream.BoundedSourceQueue;
@@ -31,13 +34,16 @@ import org.dunlin.protocol.run.BatchSpec;
  * is the window, which only commits open. Belongs to the coordinator actor's thread.
  */
 final class Feeder {
-  private final FeedWindow window;
+  private final LongFunction<Source<StepBatch, NotUsed>> batches;
+  private final long windowTokens;
+  private final List<CutRecord> cuts = new ArrayList<>();
+  private FeedWindow window;
   private final int queueItems;
   private final Materializer materializer;
-  private final SinkQueueWithCancel<StepBatch> reader;
+  private SinkQueueWithCancel<StepBatch> reader;
   private final Map<WorkerId, Outlet> outlets = new HashMap<>();
-  private BatchSpec spec;
-  private boolean isRecut;
+  private final BatchSpec spec;
+  private int turn;
   private boolean reading;
   private boolean ended;
 
@@ -47,16 +53,38 @@ final class Feeder {
     }
   }
 
+  /**
+   * @param batches the plan's steps from one on
+   * @param firstStep from which it reads now
+   */
   Feeder(
-      Source<StepBatch, NotUsed> batches,
+      LongFunction<Source<StepBatch, NotUsed>> batches,
+      long firstStep,
       BatchSpec spec,
       long windowTokens,
       Materializer materializer) {
+    this.batches = batches;
+    this.windowTokens = windowTokens;
     this.spec = spec;
     this.window = new FeedWindow(windowTokens);
     this.queueItems = FeedWindow.MOST_STEPS * (spec.slots() + 1);
     this.materializer = materializer;
-    this.reader = batches.runWith(Sink.queue(1), materializer);
+    this.reader = batches.apply(firstStep).runWith(Sink.queue(1), materializer);
+  }
+
+  /** Begins anew with a step; members get new streams then. What is being read counts no more. */
+  void restart(long firstStep) {
+    close();
+    turn++;
+    ended = false;
+    reading = false;
+    window = new FeedWindow(windowTokens);
+    reader = batches.apply(firstStep).runWith(Sink.queue(1), materializer);
+  }
+
+  /** The number of the present beginning: reads of another one count no more. */
+  int turn() {
+    return turn;
   }
 
   /** A read to be waited for, if one is due. At most one is under way. */
@@ -74,7 +102,7 @@ final class Feeder {
     ended = batch.isEmpty();
     batch.ifPresent(
         read -> {
-          StepBatch cut = isRecut ? read.cut(spec) : read;
+          StepBatch cut = cut(read);
           window.add(cut);
           outlets.values().forEach(outlet -> offer(outlet, cut));
         });
@@ -82,9 +110,17 @@ final class Feeder {
 
   /** Cuts the uncommitted steps and all later ones anew; streams opened from now on give those. */
   void cut(CutRecord record) {
-    spec = spec.with(record.limit());
-    isRecut = true;
-    window.replace(batch -> batch.cut(spec));
+    cuts.add(record);
+    window.replace(this::cut);
+  }
+
+  // A step before a record is cut as it was then, should it be computed again.
+  private StepBatch cut(StepBatch batch) {
+    BatchSpec cut = spec;
+    for (CutRecord record : cuts) {
+      cut = batch.header().step() >= record.fromStep() ? cut.with(record.limit()) : cut;
+    }
+    return cut.equals(spec) ? batch : batch.cut(cut);
   }
 
   /** Opens a member's stream and fills it with what the window holds from a step on. */

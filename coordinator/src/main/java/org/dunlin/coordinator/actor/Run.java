@@ -1,19 +1,24 @@
 package org.dunlin.coordinator.actor;
 
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
+import java.util.function.LongFunction;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.CheckpointPlan;
+import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Past;
 import org.dunlin.data.feed.StepBatch;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.run.RunSpec;
 
@@ -31,8 +36,12 @@ import org.dunlin.protocol.run.RunSpec;
  * @param windowTokens budget of the feed window, in real tokens
  * @param past what earlier terms have committed
  * @param cuts records of earlier terms, in their order
- * @param batches the plan's steps from the first that is not committed for sure, read on demand
- * @param initialState the parameters a worker starts from; asked once a worker
+ * @param resumes where a run goes on that was over; empty if it begins, or workers of an earlier
+ *     term may hold its state
+ * @param plan of its checkpoints
+ * @param checkpointEvery besides, by the clock; zero: not
+ * @param batches the plan's steps from one on, read on demand
+ * @param checkpoints where the state is kept, at its beginning too
  * @param modelSink where the trained parameters go
  * @param records where records are made durable
  * @param ledger which samples each step used; whoever made it closes it after the run
@@ -48,9 +57,12 @@ public record Run(
     long maxNonFiniteSteps,
     long windowTokens,
     Past past,
+    Optional<CheckpointPoint> resumes,
+    CheckpointPlan plan,
+    Duration checkpointEvery,
     List<CutRecord> cuts,
-    Source<StepBatch, NotUsed> batches,
-    Supplier<Source<StateChunk, NotUsed>> initialState,
+    LongFunction<Source<StepBatch, NotUsed>> batches,
+    Checkpoints checkpoints,
     ModelSink modelSink,
     RecordLog records,
     Ledger ledger,
@@ -82,6 +94,62 @@ public record Run(
      * @return completes when both are on disk; fails if they cannot be
      */
     CompletionStage<Void> commit(long step, Generation generation, long checksum);
+
+    /**
+     * Says that the run goes on from a checkpoint, without waiting for the disk.
+     *
+     * @param history how often it has gone back
+     */
+    void rewind(long steps, long history);
+
+    /**
+     * Says that what was committed from a step on counts no more, without waiting for the disk.
+     *
+     * @param generation from which on it is so
+     */
+    void renounce(long fromStep, Generation generation);
+  }
+
+  /**
+   * Keeps the whole state on disk, at some steps. Calls are carried out in their order, and do not
+   * block; what fails is a {@link org.dunlin.protocol.Refusal}.
+   */
+  public interface Checkpoints {
+    /**
+     * Makes the folder into which members write their shares.
+     *
+     * @return its path; empty where there is a complete checkpoint of that step already
+     */
+    CompletionStage<Optional<String>> begin(long steps);
+
+    /**
+     * Completes one, and removes those that need not be kept.
+     *
+     * @param epoch of the next step
+     * @return its folder
+     */
+    CompletionStage<String> complete(
+        CheckpointPoint point,
+        int epoch,
+        long history,
+        List<CutRecord> cuts,
+        List<CheckpointPart> parts);
+
+    /** Removes all of more steps than these, because the run's steps will be others. */
+    void dropAfter(long steps);
+
+    /** Removes what there is of one that will not be complete. */
+    void abandon(long steps);
+
+    /**
+     * Finds the newest complete one whose files are whole; the run's beginning if there is none.
+     *
+     * @param skipped hears of those that are not, in sentences
+     */
+    CompletionStage<CheckpointPoint> newest(Consumer<String> skipped);
+
+    /** The state at one of them, or at the run's beginning; asked once a worker. */
+    Source<StateChunk, NotUsed> state(long steps);
   }
 
   /** Writes a model folder, whole or not at all. */

@@ -21,9 +21,18 @@ public record CommittedStep(
 
   /** Equal for equal content, whoever committed it: the first 8 bytes of a SHA-256. */
   long content() {
+    return content(checksum);
+  }
+
+  /** The same but for the gradient. */
+  long samples() {
+    return content(0);
+  }
+
+  private long content(long gradient) {
     MessageDigest digest = Sha256.digest();
     ByteBuffer bytes = ByteBuffer.allocate(Long.BYTES * (2 + sampleIds.length));
-    bytes.putLong(epoch).putLong(checksum);
+    bytes.putLong(epoch).putLong(gradient);
     bytes.asLongBuffer().put(sampleIds);
     return ByteBuffer.wrap(digest.digest(bytes.array())).getLong();
   }

@@ -51,9 +51,11 @@ public final class LedgerFile implements Run.Ledger, AutoCloseable {
           TimeUnit.SECONDS,
           new ArrayBlockingQueue<>(MOST_WAITING),
           Thread.ofPlatform().daemon().name("ledger").factory());
+  private final Checksums known;
   private volatile Refusal broken;
 
-  private LedgerFile(Path path, FileChannel file) {
+  private LedgerFile(Path path, FileChannel file, Checksums known) {
+    this.known = known;
     this.path = path;
     this.file = file;
   }
@@ -64,13 +66,23 @@ public final class LedgerFile implements Run.Ledger, AutoCloseable {
    * @throws Refusal if there is one already, or the disk does not take it
    */
   public static LedgerFile create(Path runFolder, LedgerRecord.Header header) {
+    return create(runFolder, header, new Checksums());
+  }
+
+  /**
+   * The same after other terms.
+   *
+   * @param known what they have committed: a step that is committed again must be the same
+   */
+  public static LedgerFile create(Path runFolder, LedgerRecord.Header header, Checksums known) {
     Path path = runFolder.resolve(name(header.term()));
     LedgerFile ledger;
     try {
       ledger =
           new LedgerFile(
               path,
-              FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+              FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+              known);
     } catch (FileAlreadyExistsException e) {
       throw Refusal.run(
           "%s: is there already (expected: a file for each term); another coordinator of term %s runs or has run here"
@@ -101,8 +113,28 @@ public final class LedgerFile implements Run.Ledger, AutoCloseable {
   @Override
   public CompletionStage<Void> commit(long step, Generation generation, long checksum) {
     CompletableFuture<Void> durable = new CompletableFuture<>();
+    long before = known.put(step, checksum);
+    if (before != checksum) {
+      broken =
+          Refusal.run(
+              "step %d: computed again it gives another gradient than before (checksums %016x and %016x); one of these machines computes wrongly"
+                  .formatted(step, checksum, before));
+      durable.completeExceptionally(broken);
+      return durable;
+    }
     write(new LedgerRecord.Commit(step, generation, checksum), durable);
     return durable;
+  }
+
+  @Override
+  public void rewind(long steps, long history) {
+    write(new LedgerRecord.Rewind(steps, history), new CompletableFuture<>());
+  }
+
+  @Override
+  public void renounce(long fromStep, Generation generation) {
+    known.forget(fromStep);
+    write(new LedgerRecord.Renounce(fromStep, generation), new CompletableFuture<>());
   }
 
   private void write(LedgerRecord entry, CompletableFuture<Void> done) {

@@ -18,6 +18,8 @@ import org.dunlin.protocol.ledger.LedgerRecord;
 import org.dunlin.protocol.ledger.LedgerRecord.Commit;
 import org.dunlin.protocol.ledger.LedgerRecord.Header;
 import org.dunlin.protocol.ledger.LedgerRecord.Intent;
+import org.dunlin.protocol.ledger.LedgerRecord.Renounce;
+import org.dunlin.protocol.ledger.LedgerRecord.Rewind;
 
 /**
  * Reads a run's ledger: the files of all terms, in their order, as one.
@@ -31,7 +33,12 @@ public final class LedgerReader {
   private final Map<Long, Known> known = new HashMap<>();
   private final Map<Long, Intent> intents = new HashMap<>();
 
-  private record Known(Term term, Generation generation, long content) {}
+  private final Checksums checksums = new Checksums();
+  private long history;
+  private long renounced = Long.MAX_VALUE;
+  private Generation since = new Generation(0);
+
+  private record Known(Term term, Generation generation, long content, long samples) {}
 
   private LedgerReader(SortedMap<Term, Path> files) {
     this.files = files;
@@ -39,6 +46,16 @@ public final class LedgerReader {
 
   /** Finds a run's files; none is a {@link Refusal}. */
   public static LedgerReader open(Path runFolder) {
+    return find(runFolder)
+        .orElseThrow(
+            () ->
+                Refusal.usage(
+                    "%s: holds no %s (expected: the folder of a run that has begun)"
+                        .formatted(runFolder, LedgerFile.name(new Term(1)))));
+  }
+
+  /** The same, for a run that may not have begun. */
+  public static Optional<LedgerReader> find(Path runFolder) {
     SortedMap<Term, Path> files = new TreeMap<>();
     try (Stream<Path> entries = Files.list(runFolder)) {
       for (Path entry : entries.toList()) {
@@ -50,12 +67,7 @@ public final class LedgerReader {
     } catch (IOException e) {
       throw Refusal.usage(runFolder + ": cannot be read: " + e);
     }
-    if (files.isEmpty()) {
-      throw Refusal.usage(
-          "%s: holds no %s (expected: the folder of a run that has begun)"
-              .formatted(runFolder, LedgerFile.name(new Term(1))));
-    }
-    return new LedgerReader(files);
+    return files.isEmpty() ? Optional.empty() : Optional.of(new LedgerReader(files));
   }
 
   /** Of the first term that got as far as to write one. */
@@ -92,10 +104,34 @@ public final class LedgerReader {
             case Header again -> throw records.refused("a second header (expected: one a file)");
             case Intent intent -> intents.put(intent.step(), intent);
             case Commit commit -> committed(file.getKey(), commit, records).ifPresent(sink);
+            case Renounce renounce -> renounced(renounce);
+            case Rewind rewind -> history = Math.max(history, rewind.history());
           }
         }
       }
     }
+  }
+
+  // Until they are committed again, steps from here on may be others.
+  private void renounced(Renounce renounce) {
+    checksums.forget(renounce.fromStep());
+    renounced = Math.min(renounced, renounce.fromStep());
+    since = renounce.generation();
+  }
+
+  /** What counts of each step, as far as it has been {@link #read}. */
+  public Checksums checksums() {
+    return checksums;
+  }
+
+  /** The generation before which nobody's state is of use, as far as it has been {@link #read}. */
+  public Generation since() {
+    return since;
+  }
+
+  /** How often the run has gone back to a checkpoint, as far as it has been {@link #read}. */
+  public long history() {
+    return history;
   }
 
   private static Optional<Header> header(Term term, TermFile records) {
@@ -132,7 +168,8 @@ public final class LedgerReader {
             commit.generation(),
             commit.checksum(),
             intent.sampleIds());
-    Known now = new Known(term, commit.generation(), step.content());
+    Known now = new Known(term, commit.generation(), step.content(), step.samples());
+    checksums.put(step.step(), step.checksum());
     if (before == null) {
       known.put(commit.step(), now);
       return Optional.of(step);
@@ -140,7 +177,11 @@ public final class LedgerReader {
     if (before.term().equals(term) && before.generation().equals(commit.generation())) {
       throw records.refused("step " + commit.step() + " is committed twice");
     }
-    if (before.content() != now.content()) {
+    boolean renewed = step.step() >= renounced && before.samples() == now.samples();
+    if (renewed) {
+      known.put(step.step(), now);
+    }
+    if (before.content() != now.content() && !renewed) {
       throw records.refused(
           "step %d is committed with other samples or another gradient than in term %s, generation %s (expected: the same)"
               .formatted(commit.step(), before.term(), before.generation()));

@@ -9,6 +9,7 @@ import org.apache.pekko.stream.ActorAttributes;
 import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.Tensor;
+import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
 
 /** A model folder's weights as a stream of chunks, read as the receiver asks for them. */
@@ -25,7 +26,7 @@ public final class InitialState {
   }
 
   private static Stream<Supplier<StateChunk>> reads(ModelFolder folder, Tensor tensor) {
-    return StateChunk.pieces(tensor.name(), tensor.elements())
+    return StateChunk.pieces(Kind.PARAMETER, tensor.name(), tensor.elements())
         .map(piece -> () -> piece.read(into -> folder.read(tensor, piece.firstElement(), into)));
   }
 }

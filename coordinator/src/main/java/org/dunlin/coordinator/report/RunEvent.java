@@ -69,6 +69,9 @@ public sealed interface RunEvent {
   /** Something that a person should know of; the run goes on. */
   record Noted(String sentence) implements RunEvent {}
 
+  /** A checkpoint of the state after so many steps is complete. */
+  record Checkpointed(long steps, String folder) implements RunEvent {}
+
   /** The model of a step was written whole. */
   record Saved(long steps, String folder, String sha256) implements RunEvent {}
 

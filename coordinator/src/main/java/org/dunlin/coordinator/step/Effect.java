@@ -3,6 +3,7 @@ package org.dunlin.coordinator.step;
 import java.util.List;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.run.Scalars;
 
 /** What has to be done, front to back: a list of them is carried out in its order. */
@@ -62,6 +63,38 @@ public sealed interface Effect {
 
   /** Ask a member for the parameters after so many updates. */
   record AskState(WorkerId worker, long steps) implements Effect {}
+
+  /**
+   * Have members write a checkpoint of the state after so many steps.
+   *
+   * @param number of the checkpoint, rising
+   * @param writers each of a share, in this order
+   */
+  record Snapshot(long number, long steps, List<WorkerId> writers) implements Effect {}
+
+  /** All of a checkpoint's parts are written: make it complete. */
+  record WriteManifest(CheckpointPoint point, List<CheckpointPart> parts) implements Effect {}
+
+  /** Remove what there is of a checkpoint that will not be complete. */
+  record Abandon(long steps) implements Effect {}
+
+  /** Look for the newest complete checkpoint whose files are whole. */
+  record FindCheckpoint() implements Effect {}
+
+  /**
+   * Go on from there: workers are welcomed with that state, and the feed begins there.
+   *
+   * @param history how often the run has gone back
+   */
+  record Rewind(CheckpointPoint point, long history) implements Effect {}
+
+  /**
+   * What was committed from a step on counts no more: it is computed again to other bits. Nor do
+   * checkpoints of more steps.
+   *
+   * @param generation that begins with it
+   */
+  record Renounce(long fromStep, Generation generation) implements Effect {}
 
   /** Write the parameters that a member offers. */
   record Save(WorkerId worker, long steps) implements Effect {}

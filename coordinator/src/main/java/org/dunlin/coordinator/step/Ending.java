@@ -51,6 +51,19 @@ final class Ending {
         : askAnother(state.withRetry(), event.worker(), List.of(), event.sentence());
   }
 
+  /** Whether no step is left to be computed. */
+  boolean isDone(State state) {
+    return state.step() == steps;
+  }
+
+  /** Asks a worker for the parameters. */
+  Decision askOne(State state, List<Effect> before) {
+    WorkerId source = state.loaded().first();
+    List<Effect> effects = new ArrayList<>(before);
+    effects.add(new AskState(source, state.step()));
+    return new Decision(state.withSource(source), List.copyOf(effects));
+  }
+
   /** Asks a member for the parameters: any but one, that one if there is no other. */
   Decision askAnother(State state, WorkerId but, List<Effect> before, String why) {
     Optional<WorkerId> next =
@@ -70,13 +83,21 @@ final class Ending {
     if (state.phase() != Phase.SAVING) {
       return discard(state, event, "nothing was being saved");
     }
-    return state.notFinite().reaches(mostNotFinite)
-        ? fail(state, state.notFinite().sentence(state.step() - 1), true)
-        : finish(state);
+    if (Checkpoints.isPending(state)) {
+      return new Decision(state.withModelSaved(), List.of());
+    }
+    return end(state, List.of());
   }
 
-  Decision finish(State state) {
-    List<Effect> effects = new ArrayList<>();
+  /** The model is saved, and no checkpoint is under way. */
+  Decision end(State state, List<Effect> before) {
+    return state.notFinite().reaches(mostNotFinite)
+        ? fail(state, before, state.notFinite().sentence(state.step() - 1), true)
+        : finish(state, before);
+  }
+
+  Decision finish(State state, List<Effect> before) {
+    List<Effect> effects = new ArrayList<>(before);
     everybody(state).forEach(worker -> effects.add(new Dismiss(worker, "the run has ended")));
     effects.add(new Finish(state.step(), state.step() < steps));
     return new Decision(state.withPhase(Phase.ENDED), List.copyOf(effects));
@@ -87,14 +108,15 @@ final class Ending {
     return state.notFinite().reaches(mostNotFinite)
         ? fail(
             state,
+            List.of(),
             "%s; the model could not be saved: %s"
                 .formatted(state.notFinite().sentence(state.step() - 1), sentence),
             true)
-        : fail(state, sentence, false);
+        : fail(state, List.of(), sentence, false);
   }
 
-  Decision fail(State state, String sentence, boolean namesSamples) {
-    List<Effect> effects = new ArrayList<>();
+  private Decision fail(State state, List<Effect> before, String sentence, boolean namesSamples) {
+    List<Effect> effects = new ArrayList<>(before);
     everybody(state).forEach(worker -> effects.add(new Dismiss(worker, "the run has failed")));
     effects.add(new Fail(sentence, namesSamples));
     return new Decision(state.withPhase(Phase.ENDED), List.copyOf(effects));

@@ -5,6 +5,7 @@ import java.util.Optional;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StepResult;
 
 /** What can happen to a run, seen from its coordinator. Each may come late or more than once. */
@@ -57,8 +58,31 @@ public sealed interface Event {
   /** A worker shall go, in order: it asked for that itself, or a person did. */
   record LeaveAsked(WorkerId worker) implements Event {}
 
-  /** A step is durable in the ledger. */
-  record Ledgered(long step) implements Event {}
+  /**
+   * A step is durable in the ledger.
+   *
+   * @param endsEpoch whether the next one belongs to another epoch
+   */
+  record Ledgered(long step, boolean endsEpoch) implements Event {}
+
+  /** A person or a clock wants a checkpoint. */
+  record CheckpointDue() implements Event {}
+
+  /** A member has written its share of a checkpoint. */
+  record PartWritten(WorkerId worker, Term term, long number, CheckpointPart part)
+      implements Event {}
+
+  /** A member could not write it. */
+  record PartLost(WorkerId worker, Term term, long number, String why) implements Event {}
+
+  /** A checkpoint is complete. */
+  record CheckpointWritten(long steps) implements Event {}
+
+  /** A checkpoint's manifest could not be written. */
+  record CheckpointFailed(long steps, String sentence) implements Event {}
+
+  /** The newest complete one; the run's first state if there is none. */
+  record CheckpointFound(CheckpointPoint point) implements Event {}
 
   /** A member holds a step's reduced gradient. */
   record Prepared(WorkerId worker, Term term, Generation generation, StepResult result)

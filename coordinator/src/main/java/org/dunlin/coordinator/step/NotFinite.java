@@ -15,6 +15,11 @@ import org.dunlin.protocol.message.StepResult;
 record NotFinite(long inARow, double loss, double gradientNorm) {
   static final NotFinite NONE = new NotFinite(0, 0, 0);
 
+  /** Of a run that goes on after so many in a row. */
+  static NotFinite after(long inARow) {
+    return inARow == 0 ? NONE : new NotFinite(inARow, Double.NaN, Double.NaN);
+  }
+
   /** After one more step. */
   NotFinite after(double nextLoss, StepResult result) {
     if (!Double.isFinite(nextLoss) || !(result.applied() || result.scalars().mayFall())) {

@@ -39,12 +39,14 @@ final class Roster {
   private final int slots;
   private final Admission admission;
   private final Ending ending;
+  private final Checkpoints checkpoints;
 
-  Roster(Term term, int slots, Admission admission, Ending ending) {
+  Roster(Term term, int slots, Admission admission, Ending ending, Checkpoints checkpoints) {
     this.term = term;
     this.slots = slots;
     this.admission = admission;
     this.ending = ending;
+    this.checkpoints = checkpoints;
   }
 
   Decision joined(State state, Joined event) {
@@ -53,7 +55,7 @@ final class Roster {
       return Ending.discard(state, event, "joined already");
     }
     return switch (state.phase()) {
-      case ASSEMBLING ->
+      case ASSEMBLING, REASSEMBLING ->
           state.joined().size() < admission.workers()
               ? fill(state.withSpare(worker), List.of())
               : park(
@@ -66,6 +68,7 @@ final class Roster {
               ? park(state, worker, "no worker can teach it now")
               : teach(state, worker, 1, List.of(arrival(state, worker)));
       case GATHERING -> park(state, worker, "the run waits for its members");
+      case FINDING -> park(state, worker, "the run looks for its newest checkpoint");
       case SAVING, ENDED -> park(state, worker, "the run is ending");
     };
   }
@@ -89,7 +92,7 @@ final class Roster {
   }
 
   /** Welcomes spares while places are free. */
-  private Decision fill(State state, List<Effect> before) {
+  Decision fill(State state, List<Effect> before) {
     List<Effect> effects = new ArrayList<>(before);
     State next = state;
     while (!next.spares().isEmpty() && next.joined().size() < admission.workers()) {
@@ -125,9 +128,22 @@ final class Roster {
       notes.add(otherBits(event.worker()));
     }
     State next = state.withLoaded(event.worker(), event.probe());
-    if (next.loaded().size() < admission.workers()) {
-      return new Decision(next, List.copyOf(notes));
+    return beginIfReady(next, notes);
+  }
+
+  // A run that begins waits for all its workers; one that goes on, for those that are there.
+  private Decision beginIfReady(State state, List<Effect> before) {
+    boolean goesOn = state.phase() == Phase.REASSEMBLING;
+    Decision filled = goesOn ? fill(state, before) : new Decision(state, before);
+    State next = filled.next();
+    int awaited = goesOn ? next.joined().size() : admission.workers();
+    if (next.loaded().isEmpty() || next.loaded().size() < awaited) {
+      return filled;
     }
+    if (ending.isDone(next)) { // its last checkpoint is of its last step
+      return ending.askOne(next, filled.effects());
+    }
+    List<Effect> notes = new ArrayList<>(filled.effects());
     int idle = next.loaded().size() - slots;
     if (idle > 0) {
       notes.add(
@@ -155,7 +171,9 @@ final class Roster {
     State next = state.without(worker);
     List<Effect> effects = List.of(new Refuse(worker, sentence), new Note(sentence));
     if (state.phase() != Phase.ASSEMBLING) {
-      return new Decision(next, effects);
+      return state.phase() == Phase.REASSEMBLING
+          ? beginIfReady(next, effects)
+          : new Decision(next, effects);
     }
     return admission.canFill(next) ? fill(next, effects) : ending.fail(state, sentence);
   }
@@ -220,7 +238,7 @@ final class Roster {
   private State release(State state, List<Effect> effects) {
     State next = state;
     for (WorkerId worker : released(state)) {
-      next = next.without(worker);
+      next = checkpoints.without(next.without(worker), worker, effects);
       effects.add(
           new Note(
               "worker %s leaves after %d steps, as it was asked to; the run goes on with %d"
@@ -251,7 +269,12 @@ final class Roster {
     List<Effect> effects = new ArrayList<>();
     for (Map.Entry<WorkerId, Lesson> each : state.lessons().entrySet()) {
       boolean learns = !state.loaded().contains(each.getKey());
-      if (learns && each.getValue().teachers().contains(lost) && !next.teachers().isEmpty()) {
+      if (!learns || !each.getValue().teachers().contains(lost)) {
+        continue;
+      }
+      if (next.teachers().isEmpty()) { // later then, though it may have been as good as there
+        next = next.without(each.getKey()).withSpare(each.getKey());
+      } else {
         Decision taught = teach(next, each.getKey(), each.getValue().attempt(), List.of());
         next = taught.next();
         effects.addAll(taught.effects());
@@ -290,7 +313,7 @@ final class Roster {
     String sentence =
         "worker %s could not learn the run's state: %s".formatted(event.worker(), event.why());
     if (state.teachers().isEmpty()) {
-      return ending.fail(state, sentence + "; no other one holds it");
+      return checkpoints.rewind(state, List.of(), sentence);
     }
     Decision next =
         lesson.attempt() == MOST_LESSONS
@@ -328,6 +351,10 @@ final class Roster {
     }
     if (state.phase() == Phase.GATHERING) {
       return new Decision(state.withLeaving(worker), List.of());
+    }
+    if (state.phase() == Phase.REASSEMBLING) {
+      return beginIfReady(
+          state.without(worker), List.of(new Dismiss(worker, "it was asked to leave")));
     }
     if (!state.loaded().contains(worker)) {
       return new Decision(
@@ -369,25 +396,31 @@ final class Roster {
     if (state.phase() == Phase.GATHERING) {
       return new Decision(next, List.of(refuse, new Note(sentence)));
     }
+    if (state.phase() == Phase.REASSEMBLING) {
+      return beginIfReady(next, List.of(refuse, new Note(sentence)));
+    }
     if (!state.loaded().contains(worker)) {
       return new Decision(
           next, List.of(refuse, new Note(sentence + "; it had not taken part yet")));
     }
-    if ((state.committing() ? next.loaded() : next.able()).isEmpty()) {
-      return ending.fail(next, sentence);
-    }
     List<Effect> effects = new ArrayList<>();
     effects.add(refuse);
     effects.add(new Miss(worker, event.why(), next.able().size()));
+    next = checkpoints.without(next, worker, effects);
+    Decision taught = teachAnew(next, worker);
+    next = taught.next();
+    boolean follows = !state.committing() && state.phase() != Phase.SAVING;
+    if ((follows ? next.able() : next.loaded()).isEmpty()) {
+      return checkpoints.rewind(next, effects, sentence);
+    }
     if (state.phase() == Phase.SAVING) {
       return state.source().equals(Optional.of(worker))
           ? ending.askAnother(next, worker, effects, sentence)
           : new Decision(next, List.copyOf(effects));
     }
-    Decision taught = teachAnew(next, worker);
     effects.addAll(taught.effects());
     return waitsFor(state, worker)
-        ? assign(taught.next(), effects)
-        : new Decision(taught.next(), List.copyOf(effects));
+        ? assign(next, effects)
+        : new Decision(next, List.copyOf(effects));
   }
 }

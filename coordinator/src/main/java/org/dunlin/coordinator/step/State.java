@@ -37,6 +37,8 @@ import org.dunlin.protocol.message.StepResult;
  * @param notFinite how the last committed steps went wrong
  * @param retries attempts in a row that parted or broke although nobody was lost
  * @param speeds of the workers
+ * @param modelSaved whether the parameters lie on the disk, at the run's end
+ * @param checkpoints where the run is with them
  */
 public record State(
     Phase phase,
@@ -58,7 +60,9 @@ public record State(
     boolean stopAsked,
     NotFinite notFinite,
     int retries,
-    Speeds speeds) {
+    Speeds speeds,
+    boolean modelSaved,
+    Checkpointing checkpoints) {
 
   /** More lessons or generations than a coordinator lives to see. */
   private static final long NUMBERS_OF_A_TERM = 1_000_000_000;
@@ -67,6 +71,10 @@ public record State(
   public enum Phase {
     /** Those that an earlier coordinator left, with the state. */
     GATHERING,
+    /** A checkpoint that is whole, to go on from. */
+    FINDING,
+    /** Those workers that are there, with its state. */
+    REASSEMBLING,
     /** All workers, with the state. */
     ASSEMBLING,
     /** All members' word that they are prepared. */
@@ -99,7 +107,9 @@ public record State(
         false,
         NotFinite.NONE,
         0,
-        Speeds.UNKNOWN);
+        Speeds.UNKNOWN,
+        false,
+        Checkpointing.NONE);
   }
 
   /**
@@ -112,10 +122,21 @@ public record State(
             next -> {
               next.nextPhase = Phase.GATHERING;
               next.nextStep = past.steps();
+              next.nextCheckpoints = Checkpointing.after(past);
               long first = (term.number() - 1) * NUMBERS_OF_A_TERM;
               next.nextLessonsBegun = first;
               next.nextGeneration = new Generation(first);
             });
+  }
+
+  /** A run's that was over: all its workers are new, and begin from a checkpoint. */
+  public static State resuming(Term term, Past past, CheckpointPoint point) {
+    State rewound = after(term, past).withRewound(point);
+    return rewound.with(
+        next -> {
+          next.nextPhase = Phase.ASSEMBLING;
+          next.nextCheckpoints = Checkpointing.after(past).resumed(point.steps());
+        });
   }
 
   /** A copy to be changed; what is not set stays. */
@@ -140,6 +161,8 @@ public record State(
     private NotFinite nextNotFinite = notFinite;
     private int nextRetries = retries;
     private Speeds nextSpeeds = speeds;
+    private boolean nextModelSaved = modelSaved;
+    private Checkpointing nextCheckpoints = checkpoints;
   }
 
   private State with(Consumer<Next> change) {
@@ -165,7 +188,53 @@ public record State(
         next.nextStopAsked,
         next.nextNotFinite,
         next.nextRetries,
-        next.nextSpeeds);
+        next.nextSpeeds,
+        next.nextModelSaved,
+        next.nextCheckpoints);
+  }
+
+  State with(Checkpointing now) {
+    return with(next -> next.nextCheckpoints = now);
+  }
+
+  State withModelSaved() {
+    return with(next -> next.nextModelSaved = true);
+  }
+
+  /** Nobody holds the state; those that were learning it wait for another one. */
+  State withoutState() {
+    List<WorkerId> waiting = new ArrayList<>(spares);
+    joined.stream().filter(worker -> !loaded.contains(worker)).forEach(waiting::add);
+    return with(
+        next -> {
+          next.nextPhase = Phase.FINDING;
+          next.nextJoined = new TreeSet<>();
+          next.nextLoaded = new TreeSet<>();
+          next.nextSpares = List.copyOf(waiting);
+          next.nextLessons = new TreeMap<>();
+          next.nextReturned = new TreeMap<>();
+          next.nextLeaving = new TreeSet<>();
+          next.nextProbe = Optional.empty();
+          next.nextShares = List.of();
+          next.nextPrepared = Map.of();
+          next.nextAwaited = Optional.empty();
+          next.nextCommitting = false;
+          next.nextSource = Optional.empty();
+          next.nextRetries = 0;
+          next.nextModelSaved = false;
+          next.nextCheckpoints = checkpoints.withPending(Optional.empty());
+        });
+  }
+
+  /** To be gone on with from there. */
+  State withRewound(CheckpointPoint point) {
+    return with(
+        next -> {
+          next.nextPhase = Phase.REASSEMBLING;
+          next.nextStep = point.steps();
+          next.nextNotFinite = NotFinite.after(point.notFinite());
+          next.nextCheckpoints = checkpoints.rewound(point.steps());
+        });
   }
 
   State withPhase(Phase now) {
@@ -309,6 +378,7 @@ public record State(
           next.nextCommitting = false;
           next.nextNotFinite = now;
           next.nextRetries = 0;
+          next.nextCheckpoints = checkpoints.committed(step + 1);
         });
   }
 
@@ -330,6 +400,11 @@ public record State(
 
   State withRetry() {
     return with(next -> next.nextRetries = retries + 1);
+  }
+
+  /** How often the run has gone back to a checkpoint. */
+  public long history() {
+    return checkpoints.history();
   }
 
   /** Whether a worker belongs to the generation. */

@@ -1,5 +1,6 @@
 package org.dunlin.coordinator.step;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -11,6 +12,10 @@ import org.dunlin.coordinator.step.Effect.Wait;
 import org.dunlin.coordinator.step.Effect.Write;
 import org.dunlin.coordinator.step.Event.Broken;
 import org.dunlin.coordinator.step.Event.CaughtUp;
+import org.dunlin.coordinator.step.Event.CheckpointDue;
+import org.dunlin.coordinator.step.Event.CheckpointFailed;
+import org.dunlin.coordinator.step.Event.CheckpointFound;
+import org.dunlin.coordinator.step.Event.CheckpointWritten;
 import org.dunlin.coordinator.step.Event.Joined;
 import org.dunlin.coordinator.step.Event.LeaveAsked;
 import org.dunlin.coordinator.step.Event.Ledgered;
@@ -19,6 +24,8 @@ import org.dunlin.coordinator.step.Event.Loaded;
 import org.dunlin.coordinator.step.Event.Lost;
 import org.dunlin.coordinator.step.Event.MemoryShort;
 import org.dunlin.coordinator.step.Event.Offered;
+import org.dunlin.coordinator.step.Event.PartLost;
+import org.dunlin.coordinator.step.Event.PartWritten;
 import org.dunlin.coordinator.step.Event.Parted;
 import org.dunlin.coordinator.step.Event.Prepared;
 import org.dunlin.coordinator.step.Event.Recorded;
@@ -42,6 +49,7 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  *   ASSEMBLING --all workers loaded--> STEPPING --last step committed, or stop--> SAVING --> ENDED
  *                                               --too many steps not finite---> SAVING --> failed
  *   GATHERING ---those that an earlier coordinator left---> STEPPING
+ *   all that held the state lost -> FINDING -a checkpoint-> REASSEMBLING -workers loaded-> STEPPING
  * </pre>
  *
  * A step is committed when every member of the generation is prepared for it with the same checksum
@@ -70,6 +78,7 @@ public final class StepProtocol {
   private final Roster roster;
   private final Ending ending;
   private final Succession succession;
+  private final Checkpoints checkpoints;
   private final long mostNotFinite;
   private final boolean moves;
 
@@ -82,12 +91,13 @@ public final class StepProtocol {
    *     fails, its parameters saved; 0 is never reached
    */
   public StepProtocol(Term term, long steps, int slots, Admission admission, long mostNotFinite) {
-    this(term, steps, slots, admission, mostNotFinite, true, Past.NONE);
+    this(term, steps, slots, admission, mostNotFinite, true, Past.NONE, CheckpointPlan.NONE);
   }
 
   /**
    * @param moves whether slots move to faster members although nobody is lost
    * @param past what earlier terms have committed; then it begins with {@link State#after}
+   * @param plan of its checkpoints
    */
   public StepProtocol(
       Term term,
@@ -96,15 +106,17 @@ public final class StepProtocol {
       Admission admission,
       long mostNotFinite,
       boolean moves,
-      Past past) {
+      Past past,
+      CheckpointPlan plan) {
     this.moves = moves;
     this.term = term;
     this.steps = steps;
     this.slots = slots;
     this.mostNotFinite = mostNotFinite;
     this.ending = new Ending(term, steps, mostNotFinite);
-    this.roster = new Roster(term, slots, admission, ending);
-    this.succession = new Succession(term, steps, past, roster, ending);
+    this.checkpoints = new Checkpoints(term, plan, ending);
+    this.roster = new Roster(term, slots, admission, ending, checkpoints);
+    this.succession = new Succession(term, steps, past, roster, checkpoints);
   }
 
   /** Decides what an event means. */
@@ -130,6 +142,13 @@ public final class StepProtocol {
       case RosterWaited waited -> succession.waited(state, waited);
       case LeaveAsked leave -> roster.leave(state, leave);
       case Ledgered ledgered -> ledgered(state, ledgered);
+      case CheckpointDue due ->
+          new Decision(state.with(state.checkpoints().withDue(true)), List.of());
+      case PartWritten written -> checkpoints.written(state, written);
+      case PartLost lost -> checkpoints.lost(state, lost);
+      case CheckpointWritten written -> checkpoints.written(state, written);
+      case CheckpointFailed failed -> checkpoints.failed(state, failed);
+      case CheckpointFound found -> checkpoints.found(state, found, roster);
       case StopAsked stop -> stop(state, stop);
       case Broken broken -> ending.fail(state, broken.sentence());
     };
@@ -205,8 +224,13 @@ public final class StepProtocol {
     if (!state.awaited().equals(Optional.of(event.cut()))) {
       return Ending.discard(state, event, "that record is not awaited");
     }
-    return state.able().isEmpty()
-        ? ending.fail(state, "no worker is left")
+    if (state.able().isEmpty()) {
+      return checkpoints.rewind(state, List.of(), "no worker is left");
+    }
+    long from = event.cut().fromStep();
+    return from < state.checkpoints().furthest()
+        ? roster.assign(
+            state.with(state.checkpoints().renounced(from)), checkpoints.renounce(state, from))
         : roster.assign(state, List.of());
   }
 
@@ -252,19 +276,30 @@ public final class StepProtocol {
             agreed.scalars(),
             notFinite.inARow());
     State next = state.withCommitted(notFinite);
-    boolean lastLeaves = next.leaving().containsAll(next.loaded()) && next.lessons().isEmpty();
-    if (next.step() == steps
-        || next.stopAsked()
-        || notFinite.reaches(mostNotFinite)
-        || lastLeaves) {
-      WorkerId source = commit.members().get(0);
-      return new Decision(
-          next.withSource(source), List.of(commit, new AskState(source, next.step())));
+    List<Effect> effects = new ArrayList<>(List.of(commit));
+    if (next.loaded().isEmpty()) {
+      return checkpoints.rewind(next, effects, "no worker is left");
     }
-    boolean others = !List.copyOf(next.able()).equals(members) || roster.canRelease(next);
+    boolean lastLeaves = next.leaving().containsAll(next.loaded()) && next.lessons().isEmpty();
+    boolean isLast = next.step() == steps;
+    boolean ends = isLast || next.stopAsked() || notFinite.reaches(mostNotFinite) || lastLeaves;
+    if (checkpoints.isDue(next, event.endsEpoch(), ends && !isLast)) {
+      CheckpointPoint point =
+          new CheckpointPoint(next.step(), agreed.scalars(), agreed.checksum(), notFinite.inARow());
+      next = checkpoints.begin(next, point, effects);
+    }
+    if (ends) {
+      WorkerId source = commit.members().get(0);
+      effects.add(new AskState(source, next.step()));
+      return new Decision(next.withSource(source), List.copyOf(effects));
+    }
+    boolean others =
+        !List.copyOf(next.able()).equals(members)
+            || roster.canRelease(next)
+            || (!next.spares().isEmpty() && !next.teachers().isEmpty());
     return others || calls(next)
-        ? roster.assign(next, List.of(commit))
-        : new Decision(next, List.of(commit));
+        ? roster.assign(next, effects)
+        : new Decision(next, List.copyOf(effects));
   }
 
   private boolean calls(State state) {
@@ -290,6 +325,9 @@ public final class StepProtocol {
       return Ending.discard(state, event, "asked already");
     }
     State next = state.withStopAsked();
-    return state.phase() == Phase.ASSEMBLING ? ending.finish(next) : new Decision(next, List.of());
+    return switch (state.phase()) {
+      case ASSEMBLING, FINDING, REASSEMBLING -> ending.finish(next, List.of());
+      default -> new Decision(next, List.of());
+    };
   }
 }

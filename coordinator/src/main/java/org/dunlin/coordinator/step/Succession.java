@@ -29,14 +29,14 @@ final class Succession {
   private final long steps;
   private final Past past;
   private final Roster roster;
-  private final Ending ending;
+  private final Checkpoints checkpoints;
 
-  Succession(Term term, long steps, Past past, Roster roster, Ending ending) {
+  Succession(Term term, long steps, Past past, Roster roster, Checkpoints checkpoints) {
     this.term = term;
     this.steps = steps;
     this.past = past;
     this.roster = roster;
-    this.ending = ending;
+    this.checkpoints = checkpoints;
   }
 
   Decision returned(State state, Returned event) {
@@ -48,6 +48,13 @@ final class Succession {
               List.of(
                   new Refuse(
                       event.worker(), "it came back too late, and the run goes on without it")));
+    }
+    if (event.generation().compareTo(past.since()) < 0) {
+      return new Decision(
+          state,
+          List.of(
+              new Refuse(
+                  event.worker(), "it holds a state of steps that have become others since")));
     }
     List<Effect> effects = new ArrayList<>(List.of(new Recognize(event.worker())));
     if (state.returned().isEmpty()) {
@@ -65,9 +72,10 @@ final class Succession {
       return Ending.discard(state, event, "the run goes on already");
     }
     return state.returned().isEmpty()
-        ? ending.fail(
+        ? checkpoints.rewind(
             state,
-            "the coordinator of term %s found no worker of those that held the state after %d steps; all of it is lost"
+            List.of(),
+            "the coordinator of term %s found no worker of those that held the state after %d steps"
                 .formatted(term, past.steps()))
         : goOn(state, List.of());
   }

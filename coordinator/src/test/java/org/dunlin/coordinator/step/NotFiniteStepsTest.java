@@ -48,7 +48,7 @@ class NotFiniteStepsTest {
               new double[] {1, loss},
               0);
       on(new Event.Prepared(WORKER, TERM, state.generation(), result));
-      on(new Event.Ledgered(result.step()));
+      on(new Event.Ledgered(result.step(), false));
       return (Effect.Commit) effects.get(0);
     }
 

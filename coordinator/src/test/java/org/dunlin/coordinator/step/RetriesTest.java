@@ -49,7 +49,7 @@ class RetriesTest {
               state.step(), 7, true, 1, new Scalars(state.step(), 1, 0), new double[0], 0);
       on(new Event.Prepared(share.worker(), TERM, state.generation(), result));
     }
-    on(new Event.Ledgered(step));
+    on(new Event.Ledgered(step, false));
   }
 
   /** Attempts until the run fails; more than enough if it does not. */

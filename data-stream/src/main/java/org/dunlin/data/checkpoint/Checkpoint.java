@@ -17,7 +17,7 @@ import java.util.function.Consumer;
 import org.dunlin.data.model.Sha256;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
-import org.dunlin.protocol.checkpoint.CheckpointPart;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
 

@@ -22,7 +22,7 @@ import java.util.stream.Collectors;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
-import org.dunlin.protocol.checkpoint.CheckpointPart;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.run.RunSpec;

@@ -1,7 +1,7 @@
 package org.dunlin.data.checkpoint;
 
 import org.dunlin.data.checkpoint.Manifest.Place;
-import org.dunlin.protocol.checkpoint.CheckpointPart;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.run.RunSpec;
 
 /** A checkpoint's README: what a person who finds the folder wants to know. */

@@ -17,7 +17,7 @@ import java.util.zip.CRC32C;
 import org.dunlin.data.model.SafetensorsHeader;
 import org.dunlin.data.model.Sha256;
 import org.dunlin.protocol.Refusal;
-import org.dunlin.protocol.checkpoint.CheckpointPart;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StateChunk;
 
 /** A part opened for reading. What is not as it was written is a Refusal. Close it. */

@@ -16,8 +16,8 @@ import org.dunlin.data.model.FloatType;
 import org.dunlin.data.model.SafetensorsHeader;
 import org.dunlin.data.model.Sha256;
 import org.dunlin.data.model.Tensor;
-import org.dunlin.protocol.checkpoint.CheckpointPart;
-import org.dunlin.protocol.checkpoint.CheckpointPart.Content;
+import org.dunlin.protocol.message.CheckpointPart;
+import org.dunlin.protocol.message.CheckpointPart.Content;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
 

@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 import org.dunlin.data.model.SafetensorsFile;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
-import org.dunlin.protocol.checkpoint.CheckpointPart;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.junit.jupiter.api.Test;

@@ -13,7 +13,7 @@ import java.util.OptionalLong;
 import java.util.stream.Stream;
 import org.dunlin.data.checkpoint.FaultyDisk.Fault;
 import org.dunlin.protocol.Refusal;
-import org.dunlin.protocol.checkpoint.CheckpointPart;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

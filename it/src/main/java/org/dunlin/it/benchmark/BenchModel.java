@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
+import org.dunlin.data.model.EncoderTensors;
+import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.DataSpec;
@@ -49,6 +51,39 @@ enum BenchModel {
     this.family = family;
   }
 
+  /**
+   * A made-up encoder of the large one's width, but 30 522 words and 514 positions, with as many
+   * layers as make its state of so many MiB.
+   */
+  static EncoderSpec ofStateMib(int mib) {
+    long one = parameters(wide(1));
+    long layer = parameters(wide(2)) - one;
+    long wanted = ((long) mib << 20) / (3 * Float.BYTES); // it has two moments
+    return wide(Math.toIntExact(Math.max(1, 1 + Math.round((wanted - one) / (double) layer))));
+  }
+
+  private static EncoderSpec wide(int layers) {
+    return new EncoderSpec(
+        EncoderSpec.Family.BERT,
+        SMALL.vocabulary,
+        514,
+        2,
+        LARGE.hidden,
+        layers,
+        LARGE.heads,
+        LARGE.feedForward,
+        1e-12,
+        0,
+        0,
+        0);
+  }
+
+  private static long parameters(EncoderSpec encoder) {
+    return EncoderTensors.expected(encoder, HeadSpec.DENSE).stream()
+        .mapToLong(Tensor::elements)
+        .sum();
+  }
+
   EncoderSpec encoder() {
     int padId = family == EncoderSpec.Family.XLM_ROBERTA ? 1 : 0;
     return new EncoderSpec(
@@ -61,12 +96,17 @@ enum BenchModel {
    * @param unified all three heads, not the dense one alone
    */
   RunSpec run(BatchSpec batch, boolean unified, ComputeSpec compute) {
+    return run(encoder(), batch, unified, compute);
+  }
+
+  /** The same of any encoder. */
+  static RunSpec run(EncoderSpec encoder, BatchSpec batch, boolean unified, ComputeSpec compute) {
     return new RunSpec(
         "benchmark",
         1,
         1_000_000,
-        encoder(),
-        unified ? HeadSpec.unified(hidden, List.of(0, 1, 2, 3)) : HeadSpec.DENSE,
+        encoder,
+        unified ? HeadSpec.unified(encoder.hidden(), List.of(0, 1, 2, 3)) : HeadSpec.DENSE,
         "",
         "",
         DataSpec.PLAIN,

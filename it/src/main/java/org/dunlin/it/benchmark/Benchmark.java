@@ -16,6 +16,7 @@ import picocli.CommandLine.Command;
       MemoryBenchmark.class,
       ControlPlaneBenchmark.class,
       RecoveryBenchmark.class,
+      CheckpointBenchmark.class,
       ArchiveCommand.class
     })
 public final class Benchmark {

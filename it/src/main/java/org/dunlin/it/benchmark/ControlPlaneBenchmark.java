@@ -5,9 +5,11 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -15,6 +17,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import java.util.function.LongFunction;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.serialization.Serialization;
@@ -29,6 +32,9 @@ import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.CheckpointPlan;
+import org.dunlin.coordinator.step.CheckpointPoint;
+import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.Past;
@@ -40,7 +46,9 @@ import org.dunlin.protocol.OnWire;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
@@ -241,8 +249,10 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
             like.batch(),
             like.loss(),
             like.optimizer());
-    Source<StepBatch, NotUsed> batches =
-        Source.range(0, warmup + steps - 1).map(step -> stepBatch(spec.batch(), step));
+    LongFunction<Source<StepBatch, NotUsed>> batches =
+        first ->
+            Source.range((int) first, warmup + steps - 1)
+                .map(step -> stepBatch(spec.batch(), step));
     return new Run(
         new Term(1),
         spec,
@@ -253,9 +263,12 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
         0,
         1, // the least window: this step and the next
         Past.NONE,
+        Optional.empty(),
+        CheckpointPlan.NONE,
+        Duration.ZERO,
         List.of(),
         batches,
-        () -> Source.single(state()),
+        new NoCheckpoints(),
         (after, state, materializer) ->
             state
                 .runWith(Sink.ignore(), materializer)
@@ -267,7 +280,10 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
 
   static StateChunk state() {
     return new StateChunk(
-        "tensor", 0, ByteBuffer.allocate(Float.BYTES).order(ByteOrder.LITTLE_ENDIAN));
+        Kind.PARAMETER,
+        "tensor",
+        0,
+        ByteBuffer.allocate(Float.BYTES).order(ByteOrder.LITTLE_ENDIAN));
   }
 
   private static final class InMemory implements Run.Ledger {
@@ -277,6 +293,45 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
     @Override
     public CompletionStage<Void> commit(long step, Generation generation, long checksum) {
       return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public void renounce(long fromStep, Generation generation) {}
+
+    @Override
+    public void rewind(long steps, long history) {}
+  }
+
+  private static final class NoCheckpoints implements Run.Checkpoints {
+    @Override
+    public CompletionStage<Optional<String>> begin(long steps) {
+      throw new IllegalStateException("nobody asks for a checkpoint");
+    }
+
+    @Override
+    public CompletionStage<String> complete(
+        CheckpointPoint point,
+        int epoch,
+        long history,
+        List<CutRecord> cuts,
+        List<CheckpointPart> parts) {
+      throw new IllegalStateException("nobody asks for a checkpoint");
+    }
+
+    @Override
+    public void dropAfter(long steps) {}
+
+    @Override
+    public void abandon(long steps) {}
+
+    @Override
+    public CompletionStage<CheckpointPoint> newest(Consumer<String> skipped) {
+      throw new IllegalStateException("no worker is lost");
+    }
+
+    @Override
+    public Source<StateChunk, NotUsed> state(long steps) {
+      return Source.single(ControlPlaneBenchmark.state());
     }
   }
 
@@ -317,7 +372,7 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
                           term,
                           assign.generation(),
                           ControlPlaneWorkers.result(step, share.slots()))));
-      events.add(new Event.Ledgered(step));
+      events.add(new Event.Ledgered(step, false));
       long beganNs = System.nanoTime();
       for (Event event : events) {
         state = protocol.next(state, event).next();

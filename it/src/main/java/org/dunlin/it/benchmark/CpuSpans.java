@@ -43,6 +43,11 @@ final class CpuSpans implements Trace {
     return done.stream().filter(which).mapToLong(Done::cpuNs).sum() / 1e6;
   }
 
+  /** Wall time of each, in milliseconds. */
+  synchronized List<Double> wallMs(Predicate<Done> which) {
+    return done.stream().filter(which).map(one -> (one.endedNs() - one.beganNs()) / 1e6).toList();
+  }
+
   /** Wall time of collectives, in milliseconds: during which something was computed, or all. */
   synchronized double collectiveMs(boolean hidden) {
     long ns = 0;

@@ -9,10 +9,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.dunlin.protocol.Refusal;
 
-/** A Python script that does one step for each line it is sent, and answers with its time. */
+/** A Python script that does something for each line it is sent, and answers with its times. */
 final class Peer implements AutoCloseable {
   private final Path script;
   private final Process process;
@@ -23,11 +24,12 @@ final class Peer implements AutoCloseable {
    * Starts it and waits until it is warm.
    *
    * @param python an interpreter that has torch and transformers
+   * @param name of the script, without its ending, among this package's resources
    */
-  Peer(String python, List<String> arguments) {
+  Peer(String python, String name, List<String> arguments) {
     try {
-      this.script = Files.createTempFile("bench_torch", ".py");
-      try (InputStream text = Peer.class.getResourceAsStream("bench_torch.py")) {
+      this.script = Files.createTempFile(name, ".py");
+      try (InputStream text = Peer.class.getResourceAsStream(name + ".py")) {
         Files.copy(text, script, StandardCopyOption.REPLACE_EXISTING);
       }
       List<String> command = new ArrayList<>(List.of(python, script.toString(), "--serve"));
@@ -52,10 +54,19 @@ final class Peer implements AutoCloseable {
 
   /** Milliseconds of one step. */
   double step() {
+    return ask("")[0];
+  }
+
+  /** What it answers to a line: milliseconds all. */
+  double[] ask(String line) {
     try {
-      requests.write("\n");
+      requests.write(line + "\n");
       requests.flush();
-      return Double.parseDouble(answers.readLine());
+      String answer = answers.readLine();
+      if (answer == null) {
+        throw Refusal.run("the peer ended; what it said is above");
+      }
+      return Arrays.stream(answer.split(" ", -1)).mapToDouble(Double::parseDouble).toArray();
     } catch (IOException e) {
       throw new UncheckedIOException("the peer ended", e);
     }

@@ -83,7 +83,7 @@ final class StepBenchmark implements Callable<Integer> {
     double[] peerMs = new double[rounds];
     List<Side> sides = new ArrayList<>();
     Path file = BenchLengths.write(lengths);
-    try (Peer peer = new Peer(python, arguments(file))) {
+    try (Peer peer = new Peer(python, "bench_torch", arguments(file))) {
       for (int count : slots.isEmpty() ? List.of(8, threads) : slots) {
         sides.add(side(count, lengths));
       }

@@ -1,7 +1,10 @@
 package org.dunlin.it.process;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -110,11 +113,32 @@ final class Chaos implements AutoCloseable {
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() - untilNs > 0) {
         throw new AssertionError(
-            "after %d s only %s take part untouched, of %s"
-                .formatted(Golden.LIMIT_SECONDS, untouched(), run.census().complete()));
+            "after %d s only %s take part untouched, of %s%n%s"
+                .formatted(
+                    Golden.LIMIT_SECONDS, untouched(), run.census().complete(), lingering()));
       }
       awaitCommit();
     }
+  }
+
+  /** What those stand-ins do that live and do not take part. */
+  private String lingering() throws Exception {
+    StringBuilder dumps = new StringBuilder();
+    for (Map.Entry<String, Trainer> standIn : standIns.entrySet()) {
+      boolean takesPart =
+          run.census().complete().stream().anyMatch(id -> name(id).equals(standIn.getKey()));
+      if (!takesPart && standIn.getValue().handle().isAlive()) {
+        Process jstack =
+            new ProcessBuilder(
+                    Path.of(System.getProperty("java.home"), "bin", "jstack").toString(),
+                    Long.toString(standIn.getValue().handle().pid()))
+                .redirectErrorStream(true)
+                .start();
+        dumps.append(standIn.getKey()).append('\n');
+        dumps.append(new String(jstack.getInputStream().readAllBytes(), UTF_8)).append('\n');
+      }
+    }
+    return dumps.toString();
   }
 
   private Event draw() {

@@ -95,21 +95,18 @@ class LostProcessTest {
   }
 
   @Test
-  void shouldEndWithOneSentenceWhenTheLastWorkerIsKilled() throws Exception {
+  void shouldBeginAnewWhenTheLastWorkerIsKilledBeforeAnyCheckpoint() throws Exception {
     try (Trainer trainer = Trainer.start(run, ENDLESS, 1)) {
       trainer.awaitLine("step 1/");
       List<ProcessHandle> family = trainer.family();
       assertThat(family).hasSize(3);
-      ProcessHandle worker = trainer.process("worker-1");
 
-      Trainer.signal("KILL", List.of(worker));
+      Trainer.signal("KILL", List.of(trainer.process("worker-1")));
 
-      assertThat(trainer.awaitExit()).isEqualTo(1);
-      assertThat(trainer.output())
-          .filteredOn(line -> line.contains("killed"))
-          .singleElement()
-          .asString()
-          .contains("worker-1", Long.toString(worker.pid()), "signal 9");
+      trainer.awaitLine("the run begins from its first state");
+      trainer.awaitLine("step 1/");
+      Trainer.signal("INT", trainer.family());
+      assertThat(trainer.awaitExit()).isEqualTo(130);
       Trainer.awaitEnd(family);
     }
   }

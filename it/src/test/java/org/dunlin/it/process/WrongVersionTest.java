@@ -3,10 +3,13 @@ package org.dunlin.it.process;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Source;
@@ -15,11 +18,15 @@ import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.CheckpointPlan;
+import org.dunlin.coordinator.step.CheckpointPoint;
+import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Past;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.member.WorkerActor;
@@ -80,9 +87,12 @@ class WrongVersionTest {
         0,
         1000,
         Past.NONE,
+        Optional.empty(),
+        CheckpointPlan.NONE,
+        Duration.ZERO,
         List.of(),
-        Source.empty(),
-        Source::empty,
+        step -> Source.empty(),
+        new NoCheckpoints(),
         new NoModel(),
         record -> {
           throw new AssertionError("nothing was recorded");
@@ -100,6 +110,53 @@ class WrongVersionTest {
     @Override
     public CompletionStage<Void> commit(long step, Generation generation, long checksum) {
       throw new AssertionError("nothing was committed");
+    }
+
+    @Override
+    public void renounce(long fromStep, Generation generation) {
+      throw new AssertionError("nothing was committed");
+    }
+
+    @Override
+    public void rewind(long steps, long history) {
+      throw new AssertionError("nothing was committed");
+    }
+  }
+
+  private static final class NoCheckpoints implements Run.Checkpoints {
+    @Override
+    public CompletionStage<Optional<String>> begin(long steps) {
+      throw new AssertionError("nothing was committed");
+    }
+
+    @Override
+    public CompletionStage<String> complete(
+        CheckpointPoint point,
+        int epoch,
+        long history,
+        List<CutRecord> cuts,
+        List<CheckpointPart> parts) {
+      throw new AssertionError("nothing was begun");
+    }
+
+    @Override
+    public void dropAfter(long steps) {
+      throw new AssertionError("nothing was committed");
+    }
+
+    @Override
+    public void abandon(long steps) {
+      throw new AssertionError("nothing was begun");
+    }
+
+    @Override
+    public CompletionStage<CheckpointPoint> newest(Consumer<String> skipped) {
+      throw new AssertionError("nothing was lost");
+    }
+
+    @Override
+    public Source<StateChunk, NotUsed> state(long steps) {
+      throw new AssertionError("nobody was welcomed");
     }
   }
 

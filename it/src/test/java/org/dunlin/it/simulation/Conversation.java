@@ -8,9 +8,12 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.CheckpointPlan;
+import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
+import org.dunlin.coordinator.step.Past;
 import org.dunlin.coordinator.step.State;
 import org.dunlin.coordinator.step.StepProtocol;
 import org.dunlin.protocol.Generation;
@@ -18,6 +21,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.MicroBatchLimit;
 import org.dunlin.protocol.run.Scalars;
@@ -45,8 +49,20 @@ final class Conversation {
             Simulation.TERM,
             Integer.parseInt(run[3]),
             slots,
-            new Admission(Integer.parseInt(run[1]), run.length > 4, false),
-            0);
+            new Admission(Integer.parseInt(run[1]), List.of(run).contains("open"), false),
+            0,
+            true,
+            Past.NONE,
+            checkpoints(run));
+  }
+
+  private static CheckpointPlan checkpoints(String[] run) {
+    return Arrays.stream(run)
+        .filter(word -> word.startsWith("checkpoints="))
+        .map(word -> Long.parseLong(word.substring("checkpoints=".length())))
+        .map(every -> new CheckpointPlan(every, false, true, true))
+        .findFirst()
+        .orElse(CheckpointPlan.NONE);
   }
 
   /** The same script with what the protocols really do below each line that is heard. */
@@ -123,7 +139,23 @@ final class Conversation {
               "probe");
       case "roster-waited" -> new Event.RosterWaited();
       case "leave" -> new Event.LeaveAsked(worker(w[1]));
-      case "ledgered" -> new Event.Ledgered(Long.parseLong(w[1]));
+      case "ledgered" -> new Event.Ledgered(Long.parseLong(w[1]), w.length > 2);
+      case "checkpoint-due" -> new Event.CheckpointDue();
+      case "part-written" ->
+          new Event.PartWritten(
+              worker(w[1]),
+              Simulation.TERM,
+              Long.parseLong(w[2]),
+              new CheckpointPart("part-" + w[1], 1, "0".repeat(64), List.of()));
+      case "part-lost" ->
+          new Event.PartLost(
+              worker(w[1]), Simulation.TERM, Long.parseLong(w[2]), "the disk is full");
+      case "checkpoint-written" -> new Event.CheckpointWritten(Long.parseLong(w[1]));
+      case "checkpoint-failed" ->
+          new Event.CheckpointFailed(Long.parseLong(w[1]), "the disk is full");
+      case "checkpoint-found" ->
+          new Event.CheckpointFound(
+              new CheckpointPoint(Long.parseLong(w[1]), new Scalars(1, 1, 0), 7, 0));
       case "lost" -> new Event.Lost(worker(w[1]), "is gone");
       case "stop" -> new Event.StopAsked();
       default -> throw new IllegalArgumentException("the coordinator never hears " + w[0]);
@@ -132,7 +164,15 @@ final class Conversation {
 
   private MemberEvent memberEvent(String[] w) {
     return switch (w[0]) {
-      case "welcomed" -> new MemberEvent.Welcomed(Simulation.TERM);
+      case "welcomed" ->
+          new MemberEvent.Welcomed(Simulation.TERM, w.length > 1 ? Long.parseLong(w[1]) : 0);
+      case "checkpoint-asked" ->
+          new MemberEvent.CheckpointAsked(
+              Simulation.TERM,
+              Long.parseLong(w[1]),
+              Long.parseLong(w[2]),
+              Integer.parseInt(w[3]),
+              Integer.parseInt(w[4]));
       case "parked" -> new MemberEvent.Parked(Simulation.TERM, "the run has its workers");
       case "leave" -> new MemberEvent.LeaveAsked();
       case "coordinator-changed" -> new MemberEvent.CoordinatorChanged();
@@ -223,6 +263,18 @@ final class Conversation {
                   e.teachers().stream().map(WorkerId::name).toList(),
                   e.lesson(),
                   e.generation());
+      case Effect.Snapshot e ->
+          "snapshot %d, step %d, by %s"
+              .formatted(e.number(), e.steps(), e.writers().stream().map(WorkerId::name).toList());
+      case Effect.WriteManifest e ->
+          "write the manifest of step %d: %s"
+              .formatted(e.point().steps(), e.parts().stream().map(CheckpointPart::file).toList());
+      case Effect.Abandon e -> "abandon the checkpoint of step " + e.steps();
+      case Effect.FindCheckpoint e -> "find a checkpoint";
+      case Effect.Renounce e ->
+          "renounce what was committed from step %d on".formatted(e.fromStep());
+      case Effect.Rewind e ->
+          "rewind to step %d, history %d".formatted(e.point().steps(), e.history());
       case Effect.Ledger e -> "ledger g%s step %d".formatted(e.generation(), e.step());
       case Effect.Commit e -> "commit g%s step %d".formatted(e.generation(), e.step());
       case Effect.Write e ->
@@ -275,6 +327,10 @@ final class Conversation {
               .formatted(e.generation(), e.step(), e.rows(), e.tokens());
       case MemberEffect.TellParted e -> "tell parted g" + e.generation();
       case MemberEffect.Apply e -> "apply " + e.step();
+      case MemberEffect.Snapshot e ->
+          "snapshot %d, step %d, share %d of %d"
+              .formatted(e.number(), e.steps(), e.share(), e.shares());
+      case MemberEffect.TellPartLost e -> "tell part lost of " + e.number();
       case MemberEffect.Offer e -> "offer step " + e.steps();
       case MemberEffect.TellBroken e -> "tell broken: " + e.sentence();
       case MemberEffect.Stop e -> (e.end().failed() ? "fail: " : "stop: ") + e.end().reason();

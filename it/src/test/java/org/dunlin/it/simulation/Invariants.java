@@ -15,6 +15,7 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.worker.member.MemberEffect;
 import org.dunlin.worker.member.MemberEvent;
@@ -50,6 +51,9 @@ final class Invariants {
   private final Map<Long, Long> contents = new HashMap<>();
   private final Map<Long, Simulation.Epoch> ledger = new HashMap<>();
   private boolean succeeds;
+  private boolean rewinds;
+  private Generation since = new Generation(0);
+  private long next;
   private Generation newest = new Generation(0);
 
   Invariants(Simulation simulation, int slots) {
@@ -59,9 +63,14 @@ final class Invariants {
 
   void assigned(Effect.Assign assign) {
     check(assign.generation().compareTo(newest) > 0, "generation goes back");
-    // Where nobody holds the last step any more, a new coordinator has it computed once more.
-    boolean again = succeeds && assign.firstStep() == committed.size() - 1;
-    check(again || assign.firstStep() == committed.size(), "a generation skips or repeats a step");
+    // Where nobody holds the last step any more, a new coordinator has it computed once more; in a
+    // run that went back, those that it has not computed again.
+    boolean again =
+        succeeds
+            && assign.firstStep() < committed.size()
+            && (rewinds || assign.firstStep() == committed.size() - 1);
+    check(again || assign.firstStep() == next, "a generation skips or repeats a step");
+    next = assign.firstStep();
     succeeds = false;
     newest = assign.generation();
     Simulation.Epoch epoch = new Simulation.Epoch(simulation.term(), newest);
@@ -210,7 +219,7 @@ final class Invariants {
     Long before = committed.get(step);
     check(before == null || before.equals(content), "step " + step + " counts with two contents");
     check(
-        step == (before == null ? committed.size() : committed.lastKey()),
+        before != null || step == committed.size(),
         "step " + step + " counts after " + committed.size());
     committed.put(step, content);
     ledger.put(step, epoch);
@@ -220,17 +229,19 @@ final class Invariants {
     check(
         new Simulation.Epoch(simulation.term(), generation).equals(ledger.get(step)),
         "step " + step + " committed before it was durable");
+    next = step + 1;
   }
 
   /** What a new coordinator reads. */
   Past past() {
     return committed.isEmpty()
         ? Past.NONE
-        : new Past(committed.size(), committed.lastEntry().getValue());
+        : new Past(committed.size(), committed.lastEntry().getValue(), 0, 0, since);
   }
 
   void succeeded() {
     succeeds = true;
+    next = committed.size();
     newest = new Generation(0);
   }
 
@@ -244,8 +255,50 @@ final class Invariants {
     check(committed.get(step) == gradient, worker + " applies another gradient in step " + step);
   }
 
-  void committedExactly(long steps) {
-    check(committed.size() == steps, committed.size() + " of " + steps + " steps committed");
+  // A run that went back may be stopped before it is as far as it was.
+  void committedExactly(long steps, boolean stopped) {
+    boolean behind = rewinds && stopped && committed.size() > steps;
+    check(
+        behind || committed.size() == steps,
+        committed.size() + " of " + steps + " steps committed");
+  }
+
+  /** Nobody holds the state any more. */
+  void allLost() {
+    rewinds = true;
+  }
+
+  /** The run goes back to a checkpoint. */
+  void rewound(long steps) {
+    check(steps <= committed.size(), "goes back to a step that was never committed");
+    succeeds = false;
+    next = steps;
+  }
+
+  /** What was committed from a step on is computed again, to other bits. */
+  void renounced(long fromStep, Generation generation) {
+    check(rewinds, "renounces steps though it never went back");
+    committed.tailMap(fromStep).clear();
+    since = generation;
+  }
+
+  boolean hasRewound() {
+    return rewinds;
+  }
+
+  /** The parameters that all parts of a checkpoint have, which must be the right ones. */
+  long checkpoint(long steps, List<CheckpointPart> parts) {
+    Set<String> shares = new TreeSet<>();
+    for (CheckpointPart part : parts) {
+      check(shares.add(part.file()), "a checkpoint has the share " + part.file() + " twice");
+      check(
+          part.file().endsWith("-of-" + parts.size()),
+          "a checkpoint of " + parts.size() + " parts has the share " + part.file());
+      check(
+          part.sha256().equals("%064x".formatted(parametersAfter(steps))),
+          "a checkpoint after " + steps + " steps has other parameters");
+    }
+    return parametersAfter(steps);
   }
 
   /** What a calm machine holds after so many of the committed steps. */

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.dunlin.coordinator.step.Checkpointing;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
@@ -341,7 +342,7 @@ enum Mutation implements Minds {
       if (!first.next().committing() || state.committing()) {
         return first;
       }
-      StepProtocol.Decision then = real.next(first.next(), new Event.Ledgered(state.step()));
+      StepProtocol.Decision then = real.next(first.next(), new Event.Ledgered(state.step(), false));
       return new StepProtocol.Decision(
           then.next(), Stream.concat(first.effects().stream(), then.effects().stream()).toList());
     }
@@ -433,6 +434,66 @@ enum Mutation implements Minds {
       return event instanceof MemberEvent.StateAsked a && a.steps() == state.step() + 1
           ? new MemberProtocol.Decision(state, List.of(new MemberEffect.Offer(a.term(), a.steps())))
           : real.next(state, event);
+    }
+  },
+
+  /** One member's share is missing. */
+  MANIFEST_BEFORE_ALL_PARTS {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      Optional<Checkpointing.Pending> pending = first.next().checkpoints().pending();
+      if (!(event instanceof Event.PartWritten)
+          || pending.filter(one -> one.waited().size() == 1).isEmpty()) {
+        return first;
+      }
+      List<Effect> more = new ArrayList<>(first.effects());
+      more.add(new Effect.WriteManifest(pending.get().point(), pending.get().parts()));
+      return new StepProtocol.Decision(first.next(), more);
+    }
+  },
+
+  PART_OF_ANOTHER_CHECKPOINT_COUNTS {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      Optional<Checkpointing.Pending> pending = state.checkpoints().pending();
+      return real.next(
+          state,
+          event instanceof Event.PartWritten p && pending.isPresent()
+              ? Changed.of(p, "number", pending.get().number())
+              : event);
+    }
+  },
+
+  SNAPSHOT_IS_TOO_LATE {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return event instanceof MemberEvent.CheckpointAsked a && a.steps() < state.step()
+          ? new MemberProtocol.Decision(
+              state,
+              List.of(
+                  new MemberEffect.Snapshot(
+                      a.term(), a.number(), a.steps(), a.share(), a.shares())))
+          : real.next(state, event);
+    }
+  },
+
+  OTHER_BITS_ARE_COMMITTED_AGAIN {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      return new StepProtocol.Decision(
+          first.next(),
+          first.effects().stream().filter(e -> !(e instanceof Effect.Renounce)).toList());
+    }
+  },
+
+  LOST_PART_IS_NOT_TOLD {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return silent(real.next(state, event), MemberEffect.TellPartLost.class);
     }
   },
 

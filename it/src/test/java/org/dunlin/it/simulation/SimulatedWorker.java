@@ -10,6 +10,7 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.member.MemberEffect;
@@ -174,7 +175,14 @@ final class SimulatedWorker {
     switch (effect) {
       case MemberEffect.StandBy e -> {}
       case MemberEffect.TellLeaving e -> simulation.tellCoordinator(id, new Event.LeaveAsked(id));
-      case MemberEffect.Load e -> simulation.later(() -> on(new MemberEvent.StateLoaded("probe")));
+      case MemberEffect.Load e -> {
+        applied = state.step();
+        parameters = simulation.stored(applied);
+        simulation.later(() -> on(new MemberEvent.StateLoaded("probe")));
+      }
+      case MemberEffect.Snapshot e -> snapshot(e);
+      case MemberEffect.TellPartLost e ->
+          simulation.tellCoordinator(id, new Event.PartLost(id, e.term(), e.number(), e.why()));
       case MemberEffect.TellLoaded e ->
           simulation.tellCoordinator(id, new Event.Loaded(id, e.term(), e.probe()));
       case MemberEffect.TellReturn e ->
@@ -234,6 +242,25 @@ final class SimulatedWorker {
       }
       case MemberEffect.Discard e -> simulation.countDiscard();
     }
+  }
+
+  // Written later, of the state as it is now.
+  private void snapshot(MemberEffect.Snapshot asked) {
+    Invariants.check(
+        applied == asked.steps(),
+        "%s keeps its state after %d steps as that after %d".formatted(id, applied, asked.steps()));
+    CheckpointPart part =
+        new CheckpointPart(
+            "share-" + asked.share() + "-of-" + asked.shares(),
+            1,
+            "%064x".formatted(parameters),
+            List.of());
+    simulation.later(
+        () ->
+            whenAwake(
+                () ->
+                    simulation.tellCoordinator(
+                        id, new Event.PartWritten(id, asked.term(), asked.number(), part))));
   }
 
   private void meet(Generation generation) {

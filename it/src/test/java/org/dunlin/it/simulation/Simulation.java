@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Set;
@@ -12,6 +13,8 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.CheckpointPlan;
+import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
 import org.dunlin.coordinator.step.Event;
@@ -24,6 +27,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.member.MemberEvent;
 
 /**
@@ -62,6 +66,9 @@ final class Simulation {
   /** A generation of a term; two terms may use the same number. */
   record Epoch(Term term, Generation generation) {}
 
+  /** A complete checkpoint. */
+  private record Stored(CheckpointPoint point, long parameters) {}
+
   private record Delivery(long at, long order, Runnable action) {}
 
   /** Messages that follow each other in a step or a new generation, and some repeated ones. */
@@ -99,6 +106,8 @@ final class Simulation {
   private Optional<Outcome> outcome = Optional.empty();
   private Optional<Long> saved = Optional.empty();
   private final List<Runnable> writing = new ArrayList<>();
+  private final List<Runnable> manifests = new ArrayList<>();
+  private final NavigableMap<Long, Stored> stored = new TreeMap<>();
   private Term term = TERM;
   private boolean hasCoordinator = true;
   private long now;
@@ -115,12 +124,24 @@ final class Simulation {
     this.shape = shape;
     this.minds = minds;
     this.protocol =
-        new StepProtocol(TERM, shape.steps(), shape.slots(), Admission.closed(shape.workers()), 0);
+        new StepProtocol(
+            TERM,
+            shape.steps(),
+            shape.slots(),
+            Admission.closed(shape.workers()),
+            0,
+            true,
+            Past.NONE,
+            checkpoints());
     this.invariants = new Invariants(this, shape.slots());
     for (int w = 0; w < shape.workers(); w++) {
       WorkerId id = new WorkerId("w" + w, 1);
       workers.put(id, new SimulatedWorker(id, this, minds));
     }
+  }
+
+  private CheckpointPlan checkpoints() {
+    return new CheckpointPlan(storm.plan().checkpointEvery(), false, true, true);
   }
 
   /** Runs until nothing is under way; throws an AssertionError where that is no allowed outcome. */
@@ -134,6 +155,9 @@ final class Simulation {
       next.action().run();
       storm.maybe(state.phase());
       requireProgress();
+      if (network.isEmpty() && waitsForAnybody()) {
+        join(); // as a supervisor starts those again that were sent away
+      }
     }
     Outcome end =
         outcome.orElseThrow(
@@ -142,8 +166,12 @@ final class Simulation {
     return end;
   }
 
+  private boolean waitsForAnybody() {
+    return state.phase() == State.Phase.REASSEMBLING && state.joined().isEmpty();
+  }
+
   private void requireWhole(Outcome end) {
-    invariants.committedExactly(end.steps());
+    invariants.committedExactly(end.steps(), storm.hasAskedToStop());
     Invariants.check(
         end.steps() == shape.steps() || storm.hasAskedToStop(),
         "ended early after " + end.steps() + " steps, though nobody asked");
@@ -152,7 +180,9 @@ final class Simulation {
           end.parameters().get() == invariants.parametersAfter(end.steps()),
           "saved other parameters than those after " + end.steps() + " steps");
     } else {
-      Invariants.check(end.steps() == 0, "ended without saving anything");
+      Invariants.check(
+          end.steps() == 0 || (invariants.hasRewound() && storm.hasAskedToStop()),
+          "ended without saving anything");
     }
   }
 
@@ -165,6 +195,12 @@ final class Simulation {
       }
     }
     writing.clear();
+    for (Runnable write : List.copyOf(manifests)) {
+      if (random.nextBoolean()) {
+        write.run();
+      }
+    }
+    manifests.clear();
     term = new Term(term.number() + 1);
     offers.clear();
     later(this::succeed);
@@ -174,7 +210,14 @@ final class Simulation {
     Past past = invariants.past();
     protocol =
         new StepProtocol(
-            term, shape.steps(), shape.slots(), Admission.closed(shape.workers()), 0, true, past);
+            term,
+            shape.steps(),
+            shape.slots(),
+            Admission.closed(shape.workers()),
+            0,
+            true,
+            past,
+            checkpoints());
     state = State.after(term, past);
     lost.clear();
     hasCoordinator = true;
@@ -296,7 +339,7 @@ final class Simulation {
   private void teach(Effect.Teach teach) {
     WorkerId learner = teach.learner();
     int shares = teach.teachers().size();
-    tell(learner, new MemberEvent.LearnAsked(TERM, teach.lesson(), teach.generation(), shares));
+    tell(learner, new MemberEvent.LearnAsked(term, teach.lesson(), teach.generation(), shares));
     for (int share = 0; share < shares; share++) {
       WorkerId teacher = teach.teachers().get(share);
       MemberEvent.TeachAsked asked =
@@ -348,10 +391,12 @@ final class Simulation {
 
   private void carryOut(Effect effect) {
     switch (effect) {
-      case Effect.Welcome e -> tell(e.worker(), new MemberEvent.Welcomed(TERM));
+      case Effect.Welcome e -> tell(e.worker(), new MemberEvent.Welcomed(term, state.step()));
       case Effect.Teach e -> teach(e);
       case Effect.Ledger e ->
-          write(() -> invariants.ledgered(e.step(), e.generation()), new Event.Ledgered(e.step()));
+          write(
+              () -> invariants.ledgered(e.step(), e.generation()),
+              new Event.Ledgered(e.step(), false));
       case Effect.Recognize e -> tell(e.worker(), new MemberEvent.Recognized(term));
       case Effect.AwaitRoster e -> {
         Term of = term;
@@ -364,6 +409,25 @@ final class Simulation {
           tell(member, new MemberEvent.Committed(term, e.generation(), e.step()));
         }
       }
+      case Effect.Snapshot e -> {
+        for (int share = 0; share < e.writers().size(); share++) {
+          tell(
+              e.writers().get(share),
+              new MemberEvent.CheckpointAsked(
+                  term, e.number(), e.steps(), share, e.writers().size()));
+        }
+      }
+      case Effect.WriteManifest e -> writeManifest(e);
+      case Effect.Abandon e -> {}
+      case Effect.FindCheckpoint e -> {
+        invariants.allLost();
+        findCheckpoint();
+      }
+      case Effect.Renounce e -> {
+        invariants.renounced(e.fromStep(), e.generation());
+        stored.tailMap(e.fromStep(), false).clear();
+      }
+      case Effect.Rewind e -> invariants.rewound(e.point().steps());
       case Effect.AskState e -> tell(e.worker(), new MemberEvent.StateAsked(term, e.steps()));
       case Effect.Save e -> {
         Term of = term;
@@ -384,6 +448,48 @@ final class Simulation {
           end(new Outcome(Optional.of(e.sentence()), state.step(), Optional.empty()));
       case Effect.Discard e -> countDiscard();
     }
+  }
+
+  // Of its parts nothing may be missing, and all must be of the same state.
+  private void writeManifest(Effect.WriteManifest manifest) {
+    long steps = manifest.point().steps();
+    long parameters = invariants.checkpoint(steps, manifest.parts());
+    Term of = term;
+    Runnable durable =
+        () -> {
+          if (parameters == invariants.parametersAfter(steps)) { // not of renounced steps
+            stored.put(steps, new Stored(manifest.point(), parameters));
+          }
+        };
+    manifests.add(durable);
+    later(
+        () -> {
+          if (manifests.remove(durable)) {
+            durable.run();
+            from(of, new Event.CheckpointWritten(steps));
+          }
+        });
+  }
+
+  // The disk may have spoiled the newest.
+  private void findCheckpoint() {
+    Term of = term;
+    later(
+        () -> {
+          if (!stored.isEmpty() && random.nextInt(8) == 0) {
+            stored.pollLastEntry();
+          }
+          CheckpointPoint newest =
+              stored.isEmpty()
+                  ? new CheckpointPoint(0, new Scalars(0, 1, 0), 0, 0)
+                  : stored.lastEntry().getValue().point();
+          from(of, new Event.CheckpointFound(newest));
+        });
+  }
+
+  /** The parameters in a checkpoint, or the first ones. */
+  long stored(long steps) {
+    return steps == 0 ? Invariants.INITIAL_PARAMETERS : stored.get(steps).parameters();
   }
 
   private void end(Outcome how) {

@@ -27,7 +27,8 @@ final class Storm {
    * @param lossProbability of a message from or to a worker that the coordinator goes on without
    * @param stops whether a person asks for the end
    * @param early whether workers may die before the first step
-   * @param all whether the last worker may die too
+   * @param all whether the last worker may die too; others then come
+   * @param checkpointEvery steps; 0: none are made
    * @param liarAtStep the step in which the last worker computes wrongly, or -1
    */
   record Plan(
@@ -45,8 +46,9 @@ final class Storm {
       boolean stops,
       boolean early,
       boolean all,
+      long checkpointEvery,
       long liarAtStep) {
-    static final Plan CALM = new Plan(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, -1);
+    static final Plan CALM = new Plan(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, false, false, false, 0, -1);
 
     static Plan draw(SplittableRandom draw, int steps) {
       return new Plan(
@@ -63,7 +65,8 @@ final class Storm {
           draw.nextDouble(),
           draw.nextInt(8) == 0,
           draw.nextInt(16) == 0,
-          draw.nextInt(16) == 0,
+          draw.nextInt(4) == 0,
+          draw.nextInt(5),
           draw.nextInt(16) == 0 ? draw.nextInt(steps) : -1);
     }
   }
@@ -82,7 +85,6 @@ final class Storm {
   private int saveBreaks;
   private boolean stopAsked;
   private boolean diedEarly;
-  private boolean nobodyLeft;
   private boolean lied;
   private long lastAt;
 
@@ -236,9 +238,23 @@ final class Storm {
 
   private void doom(WorkerId worker, State.Phase phase) {
     happened();
-    nobodyLeft |= !someoneElseIsSure(worker);
+    boolean isLast = !someoneElseIsSure(worker);
     doomed.add(worker);
+    if (isLast && phase != State.Phase.ASSEMBLING) {
+      comeAnew();
+    }
     diedEarly |= phase == State.Phase.ASSEMBLING;
+  }
+
+  // As a supervisor has them come.
+  private void comeAnew() {
+    for (int come = simulation.random().nextInt(3); come >= 0; come--) {
+      simulation.later(
+          () -> {
+            happened();
+            simulation.join();
+          });
+    }
   }
 
   /** Whoever joins is watched from then on: if it is dead by then, that is said once more. */
@@ -269,8 +285,7 @@ final class Storm {
   /** Throws where nothing that happened excuses a failed run. */
   void requireAllowed(String sentence) {
     boolean excused =
-        nobodyLeft
-            || (diedEarly && sentence.startsWith("worker w"))
+        (diedEarly && sentence.startsWith("worker w"))
             || (lied && sentence.contains("computes wrongly"));
     Invariants.check(excused, "the run failed: " + sentence);
   }

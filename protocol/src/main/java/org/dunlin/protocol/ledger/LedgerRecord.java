@@ -79,4 +79,22 @@ public sealed interface LedgerRecord {
    * @param checksum of the reduced gradient that they hold
    */
   record Commit(long step, Generation generation, long checksum) implements LedgerRecord {}
+
+  /**
+   * All that held the state were lost, and the run goes on from a checkpoint. Steps that it commits
+   * again must have the same content.
+   *
+   * @param steps that the checkpoint has seen
+   * @param history how often the run has gone back, this time included
+   */
+  record Rewind(long steps, long history) implements LedgerRecord {}
+
+  /**
+   * A run that went back computes from a step on with smaller micro-batches than it had, because
+   * memory is short: what was committed of those steps counts no more, and they use the same
+   * samples to other bits.
+   *
+   * @param generation from which on it is so
+   */
+  record Renounce(long fromStep, Generation generation) implements LedgerRecord {}
 }

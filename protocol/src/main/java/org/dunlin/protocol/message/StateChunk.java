@@ -7,22 +7,25 @@ import java.util.function.Consumer;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.dunlin.protocol.OnWire;
+import org.dunlin.protocol.message.LessonItem.Kind;
 
 /**
  * A piece of one tensor's values on its way between coordinator and worker.
  *
+ * @param kind which values; no gradients
  * @param tensor its name
  * @param firstElement the place of the first value in the tensor, row-major
  * @param values float32, little-endian, read-only; at most {@link #MAX_BYTES}
  */
-public record StateChunk(String tensor, long firstElement, ByteBuffer values) implements OnWire {
+public record StateChunk(Kind kind, String tensor, long firstElement, ByteBuffer values)
+    implements OnWire {
   /** 1 MiB: the unit of wire and checksum, well under Artery's frame. */
   public static final int MAX_BYTES = 1 << 20;
 
   private static final int MAX_FLOATS = MAX_BYTES / Float.BYTES;
 
   /** A chunk whose values have not been read yet. */
-  public record Piece(String tensor, long firstElement, int floats) {
+  public record Piece(Kind kind, String tensor, long firstElement, int floats) {
     /**
      * Makes the chunk.
      *
@@ -31,7 +34,7 @@ public record StateChunk(String tensor, long firstElement, ByteBuffer values) im
     public StateChunk read(Consumer<FloatBuffer> values) {
       ByteBuffer bytes = ByteBuffer.allocate(floats * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
       values.accept(bytes.asFloatBuffer());
-      return new StateChunk(tensor, firstElement, bytes.asReadOnlyBuffer());
+      return new StateChunk(kind, tensor, firstElement, bytes.asReadOnlyBuffer());
     }
   }
 
@@ -39,10 +42,11 @@ public record StateChunk(String tensor, long firstElement, ByteBuffer values) im
    * Cuts a tensor into chunks. Collect the pieces before reading: an iterator over nested streams
    * would read a whole tensor at once.
    */
-  public static Stream<Piece> pieces(String tensor, long elements) {
+  public static Stream<Piece> pieces(Kind kind, String tensor, long elements) {
     return LongStream.range(0, (elements + MAX_FLOATS - 1) / MAX_FLOATS)
         .map(chunk -> chunk * MAX_FLOATS)
-        .mapToObj(first -> new Piece(tensor, first, (int) Math.min(MAX_FLOATS, elements - first)));
+        .mapToObj(
+            first -> new Piece(kind, tensor, first, (int) Math.min(MAX_FLOATS, elements - first)));
   }
 
   public StateChunk {

@@ -94,6 +94,17 @@ public sealed interface ToCoordinator extends OnWire {
   record Offered(WorkerId worker, Term term, long steps, SourceRef<StateChunk> state)
       implements ToCoordinator {}
 
+  /**
+   * A share of a checkpoint lies on the disk, whole.
+   *
+   * @param number of the checkpoint
+   */
+  record PartWritten(WorkerId worker, Term term, long number, CheckpointPart part)
+      implements ToCoordinator {}
+
+  /** A share of a checkpoint could not be written. */
+  record PartLost(WorkerId worker, Term term, long number, String why) implements ToCoordinator {}
+
   /** This worker cannot go on; the sentence says why. */
   record Broken(WorkerId worker, String sentence) implements ToCoordinator {}
 }

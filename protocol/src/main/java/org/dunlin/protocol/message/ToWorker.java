@@ -8,18 +8,28 @@ import org.dunlin.protocol.OnWire;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.protocol.run.Scalars;
 
 /** What the coordinator tells a worker, and members a learner. */
 public sealed interface ToWorker extends OnWire {
 
   /**
-   * The run.
+   * The run, at its beginning or at one of its checkpoints.
    *
-   * @param state the parameters it starts from, as a stream
+   * @param steps that the state has seen
+   * @param scalars of the state
+   * @param state parameters, and moments unless they are zero, as a stream
    * @param pulse where this worker connects, and sends a byte several times a lease
    * @param leaseMs after a silence of so long, or at that connection's end, it counts as dead
    */
-  record Welcome(Term term, RunSpec spec, SourceRef<StateChunk> state, Endpoint pulse, int leaseMs)
+  record Welcome(
+      Term term,
+      RunSpec spec,
+      long steps,
+      Scalars scalars,
+      SourceRef<StateChunk> state,
+      Endpoint pulse,
+      int leaseMs)
       implements ToWorker {}
 
   /**
@@ -75,6 +85,23 @@ public sealed interface ToWorker extends OnWire {
 
   /** The step is final: apply it. */
   record Commit(Term term, Generation generation, long step) implements ToWorker {}
+
+  /**
+   * Keep a share of the state as it is after {@code steps} updates, for a checkpoint; an older one
+   * that was kept is of no use any more.
+   *
+   * @param number of the checkpoint, rising over a term
+   * @param share from 0 to {@code shares - 1}
+   */
+  record Checkpoint(Term term, long number, long steps, int share, int shares)
+      implements ToWorker {}
+
+  /**
+   * Write what was kept for a checkpoint.
+   *
+   * @param folder of the checkpoint, which coordinator and members see; empty: it is not needed
+   */
+  record WriteShare(Term term, long number, String folder) implements ToWorker {}
 
   /** Send the parameters as they are after {@code steps} updates. */
   record Export(Term term, long steps) implements ToWorker {}

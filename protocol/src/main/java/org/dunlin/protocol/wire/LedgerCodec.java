@@ -8,6 +8,8 @@ import org.dunlin.protocol.ledger.LedgerRecord;
 import org.dunlin.protocol.ledger.LedgerRecord.Commit;
 import org.dunlin.protocol.ledger.LedgerRecord.Header;
 import org.dunlin.protocol.ledger.LedgerRecord.Intent;
+import org.dunlin.protocol.ledger.LedgerRecord.Renounce;
+import org.dunlin.protocol.ledger.LedgerRecord.Rewind;
 
 /** {@link LedgerRecord} to Protobuf and back. */
 public final class LedgerCodec {
@@ -24,6 +26,14 @@ public final class LedgerCodec {
                   .setStep(commit.step())
                   .setGeneration(commit.generation().number())
                   .setChecksum(commit.checksum()));
+      case Renounce renounce ->
+          wire.setRenounce(
+              LedgerRenounceWire.newBuilder()
+                  .setFromStep(renounce.fromStep())
+                  .setGeneration(renounce.generation().number()));
+      case Rewind rewind ->
+          wire.setRewind(
+              LedgerRewindWire.newBuilder().setSteps(rewind.steps()).setHistory(rewind.history()));
     }
     return wire.build().toByteArray();
   }
@@ -48,6 +58,10 @@ public final class LedgerCodec {
               wire.getCommit().getStep(),
               new Generation(wire.getCommit().getGeneration()),
               wire.getCommit().getChecksum());
+      case RENOUNCE ->
+          new Renounce(
+              wire.getRenounce().getFromStep(), new Generation(wire.getRenounce().getGeneration()));
+      case REWIND -> new Rewind(wire.getRewind().getSteps(), wire.getRewind().getHistory());
       case RECORD_NOT_SET ->
           throw new IllegalArgumentException("a record of a kind that this Dunlin does not know");
     };

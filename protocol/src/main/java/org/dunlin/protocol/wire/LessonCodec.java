@@ -95,7 +95,7 @@ final class LessonCodec {
         m.getBusyMs());
   }
 
-  private static ScalarsWire write(Scalars scalars) {
+  static ScalarsWire write(Scalars scalars) {
     return ScalarsWire.newBuilder()
         .setUpdates(scalars.updates())
         .setLossScale(scalars.lossScale())
@@ -103,7 +103,7 @@ final class LessonCodec {
         .build();
   }
 
-  private static Scalars read(ScalarsWire m) {
+  static Scalars read(ScalarsWire m) {
     return new Scalars(m.getUpdates(), m.getLossScale(), m.getGoodSteps());
   }
 }

@@ -16,6 +16,7 @@ import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.LessonItem;
+import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
@@ -27,11 +28,14 @@ import org.dunlin.protocol.message.ToCoordinator.LessonLost;
 import org.dunlin.protocol.message.ToCoordinator.Loaded;
 import org.dunlin.protocol.message.ToCoordinator.MemoryShort;
 import org.dunlin.protocol.message.ToCoordinator.Offered;
+import org.dunlin.protocol.message.ToCoordinator.PartLost;
+import org.dunlin.protocol.message.ToCoordinator.PartWritten;
 import org.dunlin.protocol.message.ToCoordinator.Parted;
 import org.dunlin.protocol.message.ToCoordinator.Prepared;
 import org.dunlin.protocol.message.ToCoordinator.Return;
 import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.message.ToWorker.Assign;
+import org.dunlin.protocol.message.ToWorker.Checkpoint;
 import org.dunlin.protocol.message.ToWorker.Commit;
 import org.dunlin.protocol.message.ToWorker.Export;
 import org.dunlin.protocol.message.ToWorker.Learn;
@@ -41,6 +45,7 @@ import org.dunlin.protocol.message.ToWorker.Park;
 import org.dunlin.protocol.message.ToWorker.Recognize;
 import org.dunlin.protocol.message.ToWorker.Teach;
 import org.dunlin.protocol.message.ToWorker.Welcome;
+import org.dunlin.protocol.message.ToWorker.WriteShare;
 
 /** Every message to Protobuf and back; references go through {@link References}. */
 final class MessageCodec {
@@ -77,6 +82,8 @@ final class MessageCodec {
             case CaughtUp c -> "caught-up";
             case LessonLost l -> "lesson-lost";
             case Leaving l -> "leaving";
+            case PartWritten p -> "part-written";
+            case PartLost p -> "part-lost";
           };
       case ToWorker m ->
           switch (m) {
@@ -90,6 +97,8 @@ final class MessageCodec {
             case Learn l -> "learn";
             case Teach t -> "teach";
             case Lesson l -> "lesson";
+            case Checkpoint c -> "checkpoint";
+            case WriteShare w -> "write-share";
           };
       case LessonItem m -> LessonCodec.manifest(m);
       case FeedItem m ->
@@ -111,6 +120,7 @@ final class MessageCodec {
       case SlotBatch batch -> BatchCodec.write(batch);
       case StateChunk c ->
           StateChunkWire.newBuilder()
+              .setKind(c.kind().name())
               .setTensor(c.tensor())
               .setFirstElement(c.firstElement())
               .setValues(UnsafeByteOperations.unsafeWrap(c.values().duplicate()))
@@ -186,6 +196,20 @@ final class MessageCodec {
               .setWhy(m.why())
               .build();
       case Leaving m -> LeavingWire.newBuilder().setWorker(write(m.worker())).build();
+      case PartWritten m ->
+          PartWrittenWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setNumber(m.number())
+              .setPart(CheckpointCodec.write(m.part()))
+              .build();
+      case PartLost m ->
+          PartLostWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setNumber(m.number())
+              .setWhy(m.why())
+              .build();
     };
   }
 
@@ -205,6 +229,8 @@ final class MessageCodec {
           WelcomeWire.newBuilder()
               .setTerm(m.term().number())
               .setSpec(RunSpecCodec.write(m.spec()))
+              .setSteps(m.steps())
+              .setScalars(LessonCodec.write(m.scalars()))
               .setState(references.source(m.state()))
               .setPulse(write(m.pulse()))
               .setLeaseMs(m.leaseMs())
@@ -269,6 +295,20 @@ final class MessageCodec {
               .setShare(m.share())
               .setItems(references.source(m.items()))
               .build();
+      case Checkpoint m ->
+          CheckpointWire.newBuilder()
+              .setTerm(m.term().number())
+              .setNumber(m.number())
+              .setSteps(m.steps())
+              .setShare(m.share())
+              .setShares(m.shares())
+              .build();
+      case WriteShare m ->
+          WriteShareWire.newBuilder()
+              .setTerm(m.term().number())
+              .setNumber(m.number())
+              .setFolder(m.folder())
+              .build();
     };
   }
 
@@ -312,6 +352,8 @@ final class MessageCodec {
         yield new Welcome(
             new Term(m.getTerm()),
             RunSpecCodec.read(m.getSpec()),
+            m.getSteps(),
+            LessonCodec.read(m.getScalars()),
             references.source(m.getState()),
             read(m.getPulse()),
             m.getLeaseMs());
@@ -356,6 +398,27 @@ final class MessageCodec {
         LessonLostWire m = LessonLostWire.parseFrom(bytes);
         yield new LessonLost(read(m.getWorker()), new Term(m.getTerm()), m.getLesson(), m.getWhy());
       }
+      case "part-written" -> {
+        PartWrittenWire m = PartWrittenWire.parseFrom(bytes);
+        yield new PartWritten(
+            read(m.getWorker()),
+            new Term(m.getTerm()),
+            m.getNumber(),
+            CheckpointCodec.read(m.getPart()));
+      }
+      case "part-lost" -> {
+        PartLostWire m = PartLostWire.parseFrom(bytes);
+        yield new PartLost(read(m.getWorker()), new Term(m.getTerm()), m.getNumber(), m.getWhy());
+      }
+      case "checkpoint" -> {
+        CheckpointWire m = CheckpointWire.parseFrom(bytes);
+        yield new Checkpoint(
+            new Term(m.getTerm()), m.getNumber(), m.getSteps(), m.getShare(), m.getShares());
+      }
+      case "write-share" -> {
+        WriteShareWire m = WriteShareWire.parseFrom(bytes);
+        yield new WriteShare(new Term(m.getTerm()), m.getNumber(), m.getFolder());
+      }
       case "leaving" -> new Leaving(read(LeavingWire.parseFrom(bytes).getWorker()));
       case "learn" -> {
         LearnWire m = LearnWire.parseFrom(bytes);
@@ -388,7 +451,10 @@ final class MessageCodec {
       case "chunk" -> {
         StateChunkWire m = StateChunkWire.parseFrom(bytes);
         yield new StateChunk(
-            m.getTensor(), m.getFirstElement(), m.getValues().asReadOnlyByteBuffer());
+            Kind.valueOf(m.getKind()),
+            m.getTensor(),
+            m.getFirstElement(),
+            m.getValues().asReadOnlyByteBuffer());
       }
       default -> throw new IllegalArgumentException("unknown message kind: " + manifest);
     };

@@ -4,9 +4,11 @@ import java.nio.FloatBuffer;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.dunlin.data.checkpoint.StateTensor;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.LessonItem;
+import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
@@ -19,8 +21,22 @@ public interface Device extends AutoCloseable {
   /** The parameters' names and numbers of elements, in a fixed order. */
   Map<String, Long> parameters();
 
-  /** Sets values of a parameter; the buffer's remaining floats, row-major. */
-  void write(String parameter, long firstElement, FloatBuffer values);
+  /** Values of moments, all together: two for each of a trained parameter's. */
+  long moments();
+
+  /**
+   * Begins with the state after so many updates: what is {@link #write written} next, and moments
+   * that are zero where nothing is.
+   */
+  void restore(long steps, Scalars scalars);
+
+  /** Sets values of a tensor of the state; the buffer's remaining floats, row-major. */
+  void write(Kind kind, String tensor, long firstElement, FloatBuffer values);
+
+  /** The same for a parameter. */
+  default void write(String parameter, long firstElement, FloatBuffer values) {
+    write(Kind.PARAMETER, parameter, firstElement, values);
+  }
 
   /** Copies values of a parameter until the buffer is full. */
   void read(String parameter, long firstElement, FloatBuffer into);
@@ -81,6 +97,30 @@ public interface Device extends AutoCloseable {
 
   /** Begins to learn the whole state, in so many shares; what was there before counts no more. */
   Study study(int shares);
+
+  /** A share of the state as it is at one moment, while steps are applied. */
+  interface Snapshot extends AutoCloseable {
+    /** What belongs to the share, in the order in which it is read. */
+    List<StateTensor> tensors();
+
+    /**
+     * Copies values into a buffer until it is full. By one thread, which need not be the step
+     * thread.
+     *
+     * @param tensor one of {@link #tensors}
+     */
+    void read(StateTensor tensor, long firstElement, FloatBuffer into);
+
+    /** Lets go of what it holds. */
+    @Override
+    void close();
+  }
+
+  /**
+   * Takes a share of the state as it is now. By any thread while nothing is being applied; what is
+   * not read by the next update is copied then.
+   */
+  Snapshot snapshot(int share, int shares);
 
   /**
    * What of the state is no tensor, after the updates applied so far. It belongs into a checkpoint,

@@ -65,6 +65,13 @@ public sealed interface MemberEffect {
   /** Apply the reduced gradient of a step. */
   record Apply(long step) implements MemberEffect {}
 
+  /** Write a share of the state as it is now, while training goes on. */
+  record Snapshot(Term term, long number, long steps, int share, int shares)
+      implements MemberEffect {}
+
+  /** Tell the coordinator that a share of a checkpoint will not be written. */
+  record TellPartLost(Term term, long number, String why) implements MemberEffect {}
+
   /** Send the parameters. */
   record Offer(Term term, long steps) implements MemberEffect {}
 

@@ -10,8 +10,8 @@ public sealed interface MemberEvent {
   /** The coordinator of a term needs no more workers now. */
   record Parked(Term term, String reason) implements MemberEvent {}
 
-  /** The coordinator of a term sent the run. */
-  record Welcomed(Term term) implements MemberEvent {}
+  /** The coordinator of a term sent the run, with the state after so many steps. */
+  record Welcomed(Term term, long steps) implements MemberEvent {}
 
   /**
    * The run's state is in memory.
@@ -73,6 +73,10 @@ public sealed interface MemberEvent {
 
   /** The update of a step has been applied. */
   record Applied(long step) implements MemberEvent {}
+
+  /** The coordinator wants a share of the state after so many updates in a checkpoint. */
+  record CheckpointAsked(Term term, long number, long steps, int share, int shares)
+      implements MemberEvent {}
 
   /** The coordinator wants the parameters after so many updates. */
   record StateAsked(Term term, long steps) implements MemberEvent {}

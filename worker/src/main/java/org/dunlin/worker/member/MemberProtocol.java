@@ -13,6 +13,7 @@ import org.dunlin.worker.member.MemberEffect.EndStudy;
 import org.dunlin.worker.member.MemberEffect.Load;
 import org.dunlin.worker.member.MemberEffect.Meet;
 import org.dunlin.worker.member.MemberEffect.Offer;
+import org.dunlin.worker.member.MemberEffect.Snapshot;
 import org.dunlin.worker.member.MemberEffect.StandBy;
 import org.dunlin.worker.member.MemberEffect.Stop;
 import org.dunlin.worker.member.MemberEffect.Study;
@@ -24,11 +25,13 @@ import org.dunlin.worker.member.MemberEffect.TellLeaving;
 import org.dunlin.worker.member.MemberEffect.TellLessonLost;
 import org.dunlin.worker.member.MemberEffect.TellLoaded;
 import org.dunlin.worker.member.MemberEffect.TellMemoryShort;
+import org.dunlin.worker.member.MemberEffect.TellPartLost;
 import org.dunlin.worker.member.MemberEffect.TellParted;
 import org.dunlin.worker.member.MemberEffect.TellPrepared;
 import org.dunlin.worker.member.MemberEffect.TellReturn;
 import org.dunlin.worker.member.MemberEvent.Applied;
 import org.dunlin.worker.member.MemberEvent.Assigned;
+import org.dunlin.worker.member.MemberEvent.CheckpointAsked;
 import org.dunlin.worker.member.MemberEvent.Committed;
 import org.dunlin.worker.member.MemberEvent.Computed;
 import org.dunlin.worker.member.MemberEvent.CoordinatorChanged;
@@ -86,6 +89,7 @@ public final class MemberProtocol {
         switch (event) {
           case Assigned assigned -> Optional.of(assigned.term());
           case StateAsked asked -> Optional.of(asked.term());
+          case CheckpointAsked asked -> Optional.of(asked.term());
           case TeachAsked asked -> Optional.of(asked.term());
           case Dismissed dismissed -> Optional.of(dismissed.term());
           default -> Optional.empty();
@@ -115,6 +119,7 @@ public final class MemberProtocol {
       case Parted parted -> parted(state, parted);
       case Committed committed -> committed(state, committed);
       case Applied applied -> applied(state, applied);
+      case CheckpointAsked asked -> checkpointAsked(state, asked);
       case StateAsked asked -> stateAsked(state, asked);
       case Dismissed dismissed -> dismissed(state, dismissed);
       case Failed failed ->
@@ -136,11 +141,20 @@ public final class MemberProtocol {
   }
 
   private static Decision welcomed(MemberState state, Welcomed event) {
-    boolean waits = state.phase() == Phase.JOINING || state.phase() == Phase.SPARE;
-    if (!waits || (state.term().isPresent() && !obeys(state, event.term()))) {
+    // All teachers of a learner may be lost, and the run begin anew from a checkpoint.
+    boolean learns = state.phase() == Phase.LEARNING || state.phase() == Phase.FOLLOWING;
+    // What a dead coordinator had it load, after it was dead, the living one does not know of.
+    boolean isLate =
+        (state.phase() == Phase.LOADING || state.phase() == Phase.WAITING)
+            && !obeys(state, event.term());
+    boolean waits =
+        state.phase() == Phase.JOINING || state.phase() == Phase.SPARE || learns || isLate;
+    if (!waits || !isAtLeast(state, event.term())) {
       return discard(state, event, "welcomed already");
     }
-    return new Decision(state.withTerm(event.term()).withPhase(Phase.LOADING), List.of(new Load()));
+    return new Decision(
+        state.withWelcome(event),
+        learns ? List.of(new EndStudy(), new Load()) : List.of(new Load()));
   }
 
   private static Decision loaded(MemberState state, StateLoaded event) {
@@ -186,7 +200,7 @@ public final class MemberProtocol {
           case JOINING, SPARE, LEARNING, FOLLOWING -> true;
           default -> false;
         };
-    boolean isNews = state.term().isEmpty() || obeys(state, event.term());
+    boolean isNews = isAtLeast(state, event.term());
     if (!mayLearn || !isNews || event.lesson() <= state.lesson()) {
       return discard(state, event, "lesson " + state.lesson() + " is as new, or enough");
     }
@@ -387,8 +401,40 @@ public final class MemberProtocol {
     if (next.stateAsked() == next.step()) {
       before.add(new Offer(next.term().orElseThrow(), next.step()));
     }
+    if (next.checkpointAsked().isPresent()) {
+      CheckpointAsked asked = next.checkpointAsked().get();
+      before.add(asked.steps() == next.step() ? snapshot(asked) : tooLate(asked, next.step()));
+      next = next.withCheckpointAsked(Optional.empty());
+    }
     MemberEffect[] first = before.toArray(MemberEffect[]::new);
     return next.next().isPresent() ? begin(next, next.next().get(), first) : collect(next, first);
+  }
+
+  // Its commit comes before it, but need not be applied yet.
+  private static Decision checkpointAsked(MemberState state, CheckpointAsked event) {
+    if (!obeys(state, event.term())) {
+      return discard(state, event, "of term " + event.term());
+    }
+    if (state.checkpointAsked().filter(one -> one.number() >= event.number()).isPresent()) {
+      return discard(state, event, "a newer one is waited for");
+    }
+    if (!holdsState(state.phase()) || event.steps() < state.step()) {
+      return new Decision(state, List.of(tooLate(event, state.step())));
+    }
+    return event.steps() == state.step() && isIdle(state.phase())
+        ? new Decision(state, List.of(snapshot(event)))
+        : new Decision(state.withCheckpointAsked(Optional.of(event)), List.of());
+  }
+
+  private static MemberEffect snapshot(CheckpointAsked asked) {
+    return new Snapshot(asked.term(), asked.number(), asked.steps(), asked.share(), asked.shares());
+  }
+
+  private static MemberEffect tooLate(CheckpointAsked asked, long steps) {
+    return new TellPartLost(
+        asked.term(),
+        asked.number(),
+        "it holds the state after %d steps, not %d".formatted(steps, asked.steps()));
   }
 
   private static Decision stateAsked(MemberState state, StateAsked event) {
@@ -425,6 +471,11 @@ public final class MemberProtocol {
     boolean failed = event.refused() || state.phase() == Phase.JOINING;
     return new Decision(
         state.withPhase(Phase.ENDED), List.of(new Stop(new WorkerEnd(failed, event.reason()))));
+  }
+
+  // A dead coordinator's word may arrive after the change; the living one's then counts for more.
+  private static boolean isAtLeast(MemberState state, Term term) {
+    return state.term().filter(known -> known.compareTo(term) > 0).isEmpty();
   }
 
   private static boolean obeys(MemberState state, Term term) {

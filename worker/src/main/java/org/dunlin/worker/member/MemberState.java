@@ -30,6 +30,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param next the generation to begin once the update under way is applied
  * @param lesson the newest that it takes or took, or 0
  * @param given lessons that it gives or gave
+ * @param checkpointAsked what is wanted once the update under way is applied
  * @param stateAsked the number of updates after which the parameters are wanted, or -1
  */
 public record MemberState(
@@ -45,6 +46,7 @@ public record MemberState(
     Optional<MemberEvent.Assigned> next,
     long lesson,
     Set<Long> given,
+    Optional<MemberEvent.CheckpointAsked> checkpointAsked,
     long stateAsked) {
 
   /** What is being waited for. */
@@ -131,6 +133,7 @@ public record MemberState(
         Optional.empty(),
         0,
         Set.of(),
+        Optional.empty(),
         -1);
   }
 
@@ -148,6 +151,7 @@ public record MemberState(
     private Optional<MemberEvent.Assigned> nextAssigned = next;
     private long nextLesson = lesson;
     private Set<Long> nextGiven = given;
+    private Optional<MemberEvent.CheckpointAsked> nextCheckpointAsked = checkpointAsked;
     private long nextStateAsked = stateAsked;
   }
 
@@ -167,6 +171,7 @@ public record MemberState(
         to.nextAssigned,
         to.nextLesson,
         to.nextGiven,
+        to.nextCheckpointAsked,
         to.nextStateAsked);
   }
 
@@ -269,6 +274,21 @@ public record MemberState(
     Set<Long> more = new TreeSet<>(given);
     more.add(number);
     return with(to -> to.nextGiven = more);
+  }
+
+  MemberState withCheckpointAsked(Optional<MemberEvent.CheckpointAsked> asked) {
+    return with(to -> to.nextCheckpointAsked = asked);
+  }
+
+  /** The run's state is to be loaded, whatever was there before. */
+  MemberState withWelcome(MemberEvent.Welcomed welcomed) {
+    return with(
+        to -> {
+          to.nextPhase = Phase.LOADING;
+          to.nextTerm = Optional.of(welcomed.term());
+          to.nextStep = welcomed.steps();
+          to.nextAssigned = Optional.empty();
+        });
   }
 
   MemberState withStateAsked(long steps) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
 
 /** A device's parameters as chunks for the wire, and back. */
@@ -17,7 +18,9 @@ final class StateChunks {
   static Iterator<StateChunk> read(Device device) {
     List<StateChunk.Piece> pieces =
         device.parameters().entrySet().stream()
-            .flatMap(parameter -> StateChunk.pieces(parameter.getKey(), parameter.getValue()))
+            .flatMap(
+                parameter ->
+                    StateChunk.pieces(Kind.PARAMETER, parameter.getKey(), parameter.getValue()))
             .toList();
     return pieces.stream()
         .map(piece -> piece.read(into -> device.read(piece.tensor(), piece.firstElement(), into)))
@@ -28,6 +31,7 @@ final class StateChunks {
   static final class Receiver {
     private final Device device;
     private final Map<String, Long> missing;
+    private long moments;
 
     Receiver(Device device) {
       this.device = device;
@@ -37,11 +41,21 @@ final class StateChunks {
     void accept(StateChunk chunk) {
       ByteBuffer bytes = chunk.values().duplicate().order(ByteOrder.LITTLE_ENDIAN);
       long elements = bytes.remaining() / Float.BYTES;
-      device.write(chunk.tensor(), chunk.firstElement(), bytes.asFloatBuffer());
-      missing.merge(chunk.tensor(), -elements, Long::sum);
+      device.write(chunk.kind(), chunk.tensor(), chunk.firstElement(), bytes.asFloatBuffer());
+      if (chunk.kind() == Kind.PARAMETER) {
+        missing.merge(chunk.tensor(), -elements, Long::sum);
+      } else {
+        moments += elements;
+      }
     }
 
-    void finish() {
+    // A checkpoint has all moments, a run's beginning none.
+    void finish(boolean withMoments) {
+      if (withMoments && moments != device.moments()) {
+        throw Refusal.run(
+            "the state from the coordinator has %d of %d moments"
+                .formatted(moments, device.moments()));
+      }
       missing.forEach(
           (parameter, elements) -> {
             if (elements != 0) {

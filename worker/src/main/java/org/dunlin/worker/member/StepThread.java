@@ -18,6 +18,7 @@ import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.collective.DataPlane;
@@ -40,6 +41,7 @@ final class StepThread implements AutoCloseable {
   private final DataPlane plane;
   private final ThreadPoolExecutor thread;
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
+  private String probe = "";
   private volatile Device device;
   private volatile Exchange exchange;
   private final Object reading = new Object();
@@ -91,17 +93,20 @@ final class StepThread implements AutoCloseable {
 
   /** Makes the device; gives the probe of this machine's kernels. */
   String prepare(RunSpec spec) {
-    String probe = setup.probe().apply(spec);
-    device = setup.device().apply(spec);
+    if (device == null) {
+      probe = setup.probe().apply(spec);
+      device = setup.device().apply(spec);
+    }
     return probe;
   }
 
-  /** As {@link #prepare}, with the run's first state. */
-  String load(RunSpec spec, Consumer<StateChunks.Receiver> drain) {
-    String probe = prepare(spec);
+  /** As {@link #prepare}, with a state of the run. */
+  String load(ToWorker.Welcome run, Consumer<StateChunks.Receiver> drain) {
+    prepare(run.spec());
+    device.restore(run.steps(), run.scalars());
     StateChunks.Receiver receiver = new StateChunks.Receiver(device);
     drain.accept(receiver);
-    receiver.finish();
+    receiver.finish(run.steps() > 0);
     return probe;
   }
 
@@ -148,6 +153,11 @@ final class StepThread implements AutoCloseable {
 
   Device.Study study(int shares) {
     return device.study(shares);
+  }
+
+  /** By any thread, while the device is there and nothing is being applied. */
+  Device.Snapshot snapshot(int share, int shares) {
+    return device.snapshot(share, shares);
   }
 
   /** By any thread, while the device is there. */

@@ -1,5 +1,6 @@
 package org.dunlin.worker.member;
 
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -35,6 +36,7 @@ import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.LessonItem;
 import org.dunlin.protocol.message.Seat;
@@ -93,7 +95,12 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private record Ready() implements Command {}
 
+  private record PartDone(MemberEffect.Snapshot of, Optional<CheckpointPart> part, Throwable cause)
+      implements Command {}
+
   private record Broke(Throwable cause) implements Command {}
+
+  private record Kept(MemberEffect.Snapshot of, Device.Snapshot state) {}
 
   private enum Taken {
     TAKEN
@@ -101,6 +108,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private final WorkerSetup setup;
   private final StepThread steps;
+  private final PartsThread parts;
   private final CompletableFuture<WorkerEnd> ended;
   private final MemberProtocol protocol = new MemberProtocol();
   private final Materializer materializer;
@@ -118,6 +126,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private final Set<ActorRef<ToCoordinator>> known = new HashSet<>();
   private Generation newest = new Generation(0);
   private List<WorkerId> roster = List.of();
+  private Optional<Kept> kept = Optional.empty();
+  private Optional<ToWorker.WriteShare> awaited = Optional.empty();
   private String probe = "";
   private boolean leaves;
   private WorkerEnd end = new WorkerEnd(true, "the worker was stopped");
@@ -142,6 +152,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     this.setup = setup;
     this.ended = ended;
     this.steps = new StepThread(setup);
+    this.parts = new PartsThread(setup.worker());
     this.materializer = Materializer.createMaterializer(context);
     this.door = context.messageAdapter(ToWorker.class, FromCoordinator::new);
     ActorRef<Receptionist.Listing> listing =
@@ -164,6 +175,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Broke.class, command -> broke(command.cause()))
         .onMessage(Ready.class, command -> this)
+        .onMessage(PartDone.class, command -> partDone(command))
         .onMessage(Leave.class, command -> on(new MemberEvent.LeaveAsked()))
         .onMessage(PulseEnded.class, command -> pulseEnded(command.at()))
         .onMessage(NotAnswered.class, command -> notAnswered())
@@ -206,10 +218,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         yield on(new MemberEvent.Parked(m.term(), m.reason()));
       }
       case ToWorker.Welcome m -> {
-        if (welcome.isEmpty()) {
-          welcome = Optional.of(m);
-        }
-        yield on(new MemberEvent.Welcomed(m.term()));
+        welcome = Optional.of(m);
+        yield on(new MemberEvent.Welcomed(m.term(), m.steps()));
       }
       case ToWorker.Learn m -> {
         lessons.put(m.lesson(), m);
@@ -222,6 +232,11 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
       case ToWorker.Lesson m -> lessonOffered(m);
       case ToWorker.Assign m -> assigned(m);
       case ToWorker.Commit m -> on(new MemberEvent.Committed(m.term(), m.generation(), m.step()));
+      case ToWorker.Checkpoint m ->
+          on(
+              new MemberEvent.CheckpointAsked(
+                  m.term(), m.number(), m.steps(), m.share(), m.shares()));
+      case ToWorker.WriteShare m -> writeShare(m);
       case ToWorker.Export m -> on(new MemberEvent.StateAsked(m.term(), m.steps()));
       case ToWorker.Leave m -> on(new MemberEvent.Dismissed(m.term(), m.reason(), m.refused()));
     };
@@ -367,6 +382,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
               () -> steps.apply(e.step()),
               (Long step) -> new MemberEvent.Applied(step),
               Broke::new);
+      case MemberEffect.Snapshot e -> snapshot(e);
+      case MemberEffect.TellPartLost e -> partLost(e.term(), e.number(), e.why());
       case MemberEffect.Offer e -> offer(e);
       case MemberEffect.TellBroken e -> {
         // On the same connection as its end, which else might overtake the sentence.
@@ -399,7 +416,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     showPulse(run.pulse(), run.leaseMs());
     setup.told().accept("takes part in the run " + run.spec().name());
     onStepThread(
-        () -> steps.load(run.spec(), receiver -> drain(run.state(), receiver)),
+        () -> steps.load(run, receiver -> drain(run.state(), receiver)),
         (String made) -> new MemberEvent.StateLoaded(made),
         Broke::new);
   }
@@ -551,6 +568,55 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         cause -> interrupted(cause, meet.generation(), assign.firstStep()));
   }
 
+  // The state stays as it is now for the one who writes, whatever is applied meanwhile.
+  private void snapshot(MemberEffect.Snapshot snapshot) {
+    letGo();
+    kept = Optional.of(new Kept(snapshot, steps.snapshot(snapshot.share(), snapshot.shares())));
+    awaited.filter(asked -> asked.number() == snapshot.number()).ifPresent(this::writeShare);
+  }
+
+  private void letGo() {
+    kept.ifPresent(one -> one.state().close());
+    kept = Optional.empty();
+  }
+
+  // The word to write may come while the update before the snapshot is still being applied.
+  private Behavior<Command> writeShare(ToWorker.WriteShare asked) {
+    Optional<Kept> one = kept.filter(k -> k.of().number() == asked.number());
+    awaited = one.isEmpty() ? Optional.of(asked) : Optional.empty();
+    if (one.isEmpty()) {
+      return this;
+    }
+    if (asked.folder().isEmpty()) {
+      letGo();
+      return this;
+    }
+    kept = Optional.empty();
+    MemberEffect.Snapshot of = one.get().of();
+    getContext()
+        .pipeToSelf(
+            parts.write(Path.of(asked.folder()), of.share(), of.shares(), one.get().state()),
+            (part, error) -> new PartDone(of, Optional.ofNullable(part), error));
+    return this;
+  }
+
+  private Behavior<Command> partDone(PartDone done) {
+    Term of = done.of().term();
+    long number = done.of().number();
+    done.part()
+        .ifPresentOrElse(
+            part -> tell(new ToCoordinator.PartWritten(setup.worker(), of, number, part)),
+            () -> {
+              getContext().getLog().warn(TOLD_OTHERWISE, "no share of a checkpoint", done.cause());
+              partLost(of, number, sentence(done.cause()));
+            });
+    return this;
+  }
+
+  private void partLost(Term of, long number, String why) {
+    tell(new ToCoordinator.PartLost(setup.worker(), of, number, why));
+  }
+
   private void offer(MemberEffect.Offer offer) {
     Iterator<StateChunk> chunks = steps.state();
     SourceRef<StateChunk> source =
@@ -576,6 +642,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     WorkerEnd last = end;
     pulse.ifPresent(Pulse::close);
     learning.ifPresent(Learning::end);
+    letGo();
+    parts.close();
     steps.close();
     steps.closed().thenRun(() -> ended.complete(last));
     return this;

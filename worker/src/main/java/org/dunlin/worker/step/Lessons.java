@@ -6,28 +6,36 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.LongFunction;
+import org.dunlin.data.checkpoint.StateShares;
+import org.dunlin.data.checkpoint.StateTensor;
+import org.dunlin.data.model.Tensor;
 import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
+import org.dunlin.worker.trace.Trace;
 
 /**
- * The lessons that a member gives while it trains. They read the state between updates, a chunk at
- * a time, and get a copy of each gradient before it is applied. Thread-safe.
+ * Who reads a member's state while it trains: lessons, and snapshots for checkpoints. They read
+ * between updates, a chunk at a time; lessons get a copy of each gradient before it is applied,
+ * snapshots of what it will change. Thread-safe.
  */
 final class Lessons implements AutoCloseable {
   private final State state;
   private final Reduced reduced;
+  private final Trace trace;
   private final Set<StateLesson> open = ConcurrentHashMap.newKeySet();
+  private final Set<StateSnapshot> snapshots = ConcurrentHashMap.newKeySet();
   // An update waits for a chunk that is being read, and no chunk is read during an update.
   private final ReentrantReadWriteLock turns = new ReentrantReadWriteLock(true);
   private long steps;
   private Scalars scalars;
   private boolean closed;
 
-  Lessons(State state, Reduced reduced, Scalars scalars) {
+  Lessons(State state, Reduced reduced, Scalars scalars, Trace trace) {
     this.state = state;
     this.reduced = reduced;
     this.scalars = scalars;
+    this.trace = trace;
   }
 
   /** This member learnt its own state, which has seen so many steps. */
@@ -52,6 +60,19 @@ final class Lessons implements AutoCloseable {
             open.add(lesson);
           }
           return lesson;
+        });
+  }
+
+  /** A share of the state as it is now; by any thread. */
+  StateSnapshot snapshot(int share, int shares) {
+    List<Tensor> tensors = state.layout().segments().stream().map(Segment::tensor).toList();
+    List<StateTensor> own =
+        StateShares.of(tensors, name -> state.isTrained(state.segment(name)), shares).get(share);
+    return read(
+        after -> {
+          StateSnapshot snapshot = new StateSnapshot(this, state, own);
+          snapshots.add(snapshot);
+          return snapshot;
         });
   }
 
@@ -88,8 +109,17 @@ final class Lessons implements AutoCloseable {
 
   /** Updates the state by a step, of which all lessons hear. By the step thread. */
   void update(StepResult outcome, Runnable update) {
+    // All that a checkpoint has an update wait for.
+    Trace.Span keeping = (snapshots.isEmpty() ? Trace.NONE : trace).begin("keep for a checkpoint");
     turns.writeLock().lock();
     try {
+      try {
+        if (outcome.applied()) {
+          snapshots.forEach(StateSnapshot::keep);
+        }
+      } finally {
+        keeping.end();
+      }
       open.forEach(lesson -> lesson.record(outcome));
       update.run();
       steps = outcome.step() + 1;
@@ -97,6 +127,10 @@ final class Lessons implements AutoCloseable {
     } finally {
       turns.writeLock().unlock();
     }
+  }
+
+  void ended(StateSnapshot snapshot) {
+    snapshots.remove(snapshot);
   }
 
   void ended(StateLesson lesson) {

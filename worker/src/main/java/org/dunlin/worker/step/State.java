@@ -160,6 +160,21 @@ final class State implements AutoCloseable {
     return blocks(kind).get(of.block()).floats(of.from() + firstElement, count);
   }
 
+  /** As before the first update. */
+  void clearMoments() {
+    for (int s = 0; s < layout.segments().size(); s++) {
+      Segment of = layout.segments().get(s);
+      for (Kind kind : kinds(s)) {
+        if (kind != Kind.PARAMETER) {
+          FloatBuffer all = values(s, kind, 0, of.tensor().elements());
+          while (all.hasRemaining()) {
+            all.put(0);
+          }
+        }
+      }
+    }
+  }
+
   /** Adds all values of a segment to a checksum: parameters, and moments where it has any. */
   void digest(int segment, Checksum into) {
     Segment of = layout.segments().get(segment);

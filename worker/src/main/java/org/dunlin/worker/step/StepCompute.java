@@ -9,9 +9,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.Scalars;
@@ -103,7 +105,7 @@ public final class StepCompute implements Device {
         new Encoder(
             manager, spec.encoder(), spec.heads(), spec.loss(), spec.compute().precision(), state);
     this.reduced = new Reduced(manager, state);
-    this.lessons = new Lessons(state, reduced, scalars);
+    this.lessons = new Lessons(state, reduced, scalars, trace);
     this.embedding = new EmbeddingPass(spec, encoder, memory);
     this.gather = new PassageGather(spec);
     this.loss = new LossPass(gather, new SlotLoss(manager, spec, watch));
@@ -126,9 +128,29 @@ public final class StepCompute implements Device {
   }
 
   @Override
-  public void write(String parameter, long firstElement, FloatBuffer values) {
+  public long moments() {
+    List<Segment> segments = state.layout().segments();
+    return 2
+        * IntStream.range(0, segments.size())
+            .filter(state::isTrained)
+            .mapToLong(s -> segments.get(s).tensor().elements())
+            .sum();
+  }
+
+  @Override
+  public void restore(long steps, Scalars with) {
     forget();
-    state.values(parameter, firstElement, values.remaining()).put(values.duplicate());
+    state.clearMoments();
+    scalars = with;
+    lessons.resume(steps, with);
+  }
+
+  @Override
+  public void write(Kind kind, String tensor, long firstElement, FloatBuffer values) {
+    forget();
+    state
+        .values(state.segment(tensor), kind, firstElement, values.remaining())
+        .put(values.duplicate());
   }
 
   @Override
@@ -291,6 +313,11 @@ public final class StepCompute implements Device {
   @Override
   public Device.Lesson teach(int share, int shares) {
     return lessons.begin(share, shares);
+  }
+
+  @Override
+  public Device.Snapshot snapshot(int share, int shares) {
+    return lessons.snapshot(share, shares);
   }
 
   @Override

@@ -8,11 +8,14 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
+import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
 import org.junit.jupiter.api.Test;
@@ -38,7 +41,7 @@ class StateChunksTest {
     }
     StateChunks.Receiver receiver = new StateChunks.Receiver(to);
     StateChunks.read(from).forEachRemaining(receiver::accept);
-    receiver.finish();
+    receiver.finish(false);
     assertThat(to.values).isEqualTo(from.values);
   }
 
@@ -46,7 +49,7 @@ class StateChunksTest {
   void shouldNotTakeAPartForTheWhole() {
     StateChunks.Receiver receiver = new StateChunks.Receiver(new Table(CHUNK + 1));
     receiver.accept(StateChunks.read(new Table(CHUNK + 1)).next());
-    assertThatThrownBy(receiver::finish)
+    assertThatThrownBy(() -> receiver.finish(false))
         .isInstanceOf(Refusal.class)
         .hasMessageContaining("lacks 1 elements of table");
   }
@@ -68,7 +71,9 @@ class StateChunksTest {
         .submit(
             () ->
                 steps.load(
-                    null, receiver -> StateChunks.read(device).forEachRemaining(receiver::accept)))
+                    new ToWorker.Welcome(
+                        new Term(1), null, 0, new Scalars(0, 1, 0), null, null, 1000),
+                    receiver -> StateChunks.read(device).forEachRemaining(receiver::accept)))
         .join();
     device.reads = 0;
     Iterator<StateChunk> chunks = steps.state();
@@ -96,7 +101,15 @@ class StateChunksTest {
     }
 
     @Override
-    public void write(String parameter, long firstElement, FloatBuffer source) {
+    public long moments() {
+      return 0;
+    }
+
+    @Override
+    public void restore(long steps, Scalars scalars) {}
+
+    @Override
+    public void write(Kind kind, String tensor, long firstElement, FloatBuffer source) {
       source.get(values, (int) firstElement, source.remaining());
     }
 
@@ -114,6 +127,11 @@ class StateChunksTest {
 
     @Override
     public Lesson teach(int share, int shares) {
+      throw new AssertionError("only its state is looked at");
+    }
+
+    @Override
+    public Snapshot snapshot(int share, int shares) {
       throw new AssertionError("only its state is looked at");
     }
 

@@ -1,4 +1,4 @@
-package org.dunlin.protocol.checkpoint;
+package org.dunlin.protocol.message;
 
 import java.util.Arrays;
 import java.util.HexFormat;

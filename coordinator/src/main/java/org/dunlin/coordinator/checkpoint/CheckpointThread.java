@@ -1,0 +1,239 @@
+package org.dunlin.coordinator.checkpoint;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.apache.pekko.NotUsed;
+import org.apache.pekko.dispatch.Dispatchers;
+import org.apache.pekko.stream.ActorAttributes;
+import org.apache.pekko.stream.javadsl.Source;
+import org.dunlin.coordinator.actor.Run;
+import org.dunlin.coordinator.ledger.Checksums;
+import org.dunlin.coordinator.model.InitialState;
+import org.dunlin.coordinator.step.CheckpointPoint;
+import org.dunlin.coordinator.step.CutRecord;
+import org.dunlin.data.checkpoint.Checkpoint;
+import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.checkpoint.Manifest;
+import org.dunlin.data.checkpoint.Retention;
+import org.dunlin.data.checkpoint.StateShares;
+import org.dunlin.data.model.EncoderTensors;
+import org.dunlin.data.model.ModelFolder;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.message.CheckpointPart;
+import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.protocol.run.Scalars;
+
+/**
+ * A run's checkpoints in a folder, with a thread of its own that waits for the disk. Close it after
+ * the run.
+ */
+public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
+  // At most one is being written, and a few are given up.
+  private static final int QUEUE = 64;
+
+  // Of a disk that hangs.
+  private static final int CLOSE_SECONDS = 30;
+
+  private final CheckpointStore store;
+  private final ModelFolder model;
+  private final RunSpec spec;
+  private final Checksums known;
+  private final Term term;
+  private final String version;
+  private final String settings;
+  private final Retention retention;
+  private String folder = ""; // of the one that is being made
+  private final ThreadPoolExecutor thread =
+      new ThreadPoolExecutor(
+          1,
+          1,
+          0,
+          TimeUnit.SECONDS,
+          new ArrayBlockingQueue<>(QUEUE),
+          Thread.ofPlatform().daemon().name("checkpoints").factory());
+
+  /**
+   * @param store that only this coordinator completes checkpoints in
+   * @param model that the run began with; stays open until the run is over
+   * @param known what counts of each step
+   * @param settings of the run, HOCON, to be kept with each
+   */
+  public CheckpointThread(
+      CheckpointStore store,
+      ModelFolder model,
+      RunSpec spec,
+      Checksums known,
+      Term term,
+      String version,
+      String settings,
+      Retention retention) {
+    this.store = store;
+    this.model = model;
+    this.spec = spec;
+    this.known = known;
+    this.term = term;
+    this.version = version;
+    this.settings = settings;
+    this.retention = retention;
+  }
+
+  @Override
+  public CompletionStage<Optional<String>> begin(long steps) {
+    return CompletableFuture.supplyAsync(
+        () -> {
+          Optional<Path> made = store.begin(steps, bytes());
+          folder = made.map(Path::toString).orElse(folder);
+          return made.map(Path::toString);
+        },
+        thread);
+  }
+
+  private long bytes() {
+    return StateShares.bytes(
+        model.tensors(), name -> EncoderTensors.isTrained(spec.optimizer().frozen(), name));
+  }
+
+  @Override
+  public CompletionStage<String> complete(
+      CheckpointPoint point,
+      int epoch,
+      long history,
+      List<CutRecord> cuts,
+      List<CheckpointPart> parts) {
+    Manifest.Place place =
+        new Manifest.Place(
+            point.steps(),
+            epoch,
+            history,
+            point.scalars(),
+            point.notFinite(),
+            cuts.stream().map(cut -> new Manifest.Cut(cut.fromStep(), cut.limit())).toList(),
+            point.checksum());
+    return CompletableFuture.supplyAsync(
+        () -> {
+          Manifest.Origin origin =
+              new Manifest.Origin(term, version, host(), Clock.systemUTC().instant());
+          Optional<CheckpointPart> frozen = store.frozen(point.steps(), model, spec);
+          store.complete(new Manifest(spec, place, origin, parts, frozen), settings);
+          store.keep(retention);
+          return folder;
+        },
+        thread);
+  }
+
+  private static String host() {
+    try {
+      return InetAddress.getLocalHost().getHostName();
+    } catch (UnknownHostException e) {
+      return "unknown";
+    }
+  }
+
+  @Override
+  public void dropAfter(long steps) {
+    thread.execute(() -> store.dropAfter(steps));
+  }
+
+  @Override
+  public void abandon(long steps) {
+    thread.execute(() -> store.abandon(steps));
+  }
+
+  @Override
+  public CompletionStage<CheckpointPoint> newest(Consumer<String> skipped) {
+    return CompletableFuture.supplyAsync(() -> newest(store, spec, known, skipped), thread);
+  }
+
+  /**
+   * The newest whose files are whole, every value read; the run's beginning if there is none.
+   *
+   * @param known what counts of each step; a checkpoint of another past is skipped
+   */
+  public static CheckpointPoint newest(
+      CheckpointStore store, RunSpec spec, Checksums known, Consumer<String> skipped) {
+    Optional<Checkpoint> found = store.newest(skipped);
+    while (found.isPresent()) {
+      try (Checkpoint checkpoint = found.get()) {
+        checkpoint.verify(progress -> {});
+        CheckpointPoint point = point(checkpoint.manifest());
+        OptionalLong counts = known.of(point.steps() - 1);
+        if (counts.isEmpty() || counts.getAsLong() == point.checksum()) {
+          return point;
+        }
+        throw Refusal.run(checkpoint.folder() + ": is of steps that the run has renounced since");
+      } catch (Refusal e) {
+        skipped.accept(e.getMessage());
+        found = store.newestBefore(found.get().manifest().place().steps(), skipped);
+      }
+    }
+    return new CheckpointPoint(0, Scalars.first(spec.compute().precision()), 0, 0);
+  }
+
+  /** Where the run is by a checkpoint's manifest. */
+  public static CheckpointPoint point(Manifest manifest) {
+    Manifest.Place place = manifest.place();
+    return new CheckpointPoint(
+        place.steps(), place.scalars(), place.checksum(), place.notFiniteInARow());
+  }
+
+  @Override
+  public Source<StateChunk, NotUsed> state(long steps) {
+    return steps == 0
+        ? InitialState.of(model)
+        : Source.unfoldResource(() -> new Reading(store.at(steps)), Reading::next, Reading::close)
+            .withAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId()));
+  }
+
+  /** One worker's, on its way to it. */
+  private static final class Reading {
+    private final Checkpoint checkpoint;
+    private int at;
+
+    Reading(Checkpoint checkpoint) {
+      this.checkpoint = checkpoint;
+    }
+
+    Optional<StateChunk> next() {
+      if (at == checkpoint.pieces().size()) {
+        return Optional.empty();
+      }
+      Checkpoint.Piece piece = checkpoint.pieces().get(at++);
+      return Optional.of(
+          new StateChunk(
+              piece.kind(),
+              piece.tensor(),
+              piece.firstElement(),
+              checkpoint.read(piece).asReadOnlyBuffer()));
+    }
+
+    void close() {
+      checkpoint.close();
+    }
+  }
+
+  /** What is being done ends first. */
+  @Override
+  public void close() {
+    thread.shutdown();
+    try {
+      if (!thread.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+        thread.shutdownNow();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

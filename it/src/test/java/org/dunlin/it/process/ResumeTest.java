@@ -1,0 +1,214 @@
+package org.dunlin.it.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Random;
+import java.util.function.Consumer;
+import org.dunlin.conf.launch.Job;
+import org.dunlin.conf.launch.LedgerCheck;
+import org.dunlin.conf.launch.LedgerRequest;
+import org.dunlin.conf.launch.Outcome;
+import org.dunlin.conf.launch.StopRequest;
+import org.dunlin.conf.report.Watcher;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.protocol.Refusal;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs that lose all that held their state, and go on from a checkpoint to the same bits. */
+@Tag("process")
+class ResumeTest {
+  private static final long STEPS = 120;
+  private static final int TIMES = 20;
+
+  @TempDir private Path run;
+
+  @TempDir private static Path calm;
+
+  @BeforeAll
+  static void trainCalmly() {
+    assertThat(train(Golden.keys(calm.resolve("run"), STEPS, 0), Watcher.all(List.of())))
+        .isInstanceOf(Outcome.Finished.class);
+  }
+
+  @Test
+  void shouldGoBackToTheNewestCheckpointWhenAllWorkersAreKilled() throws Exception {
+    try (Trainer trainer = Trainer.start(run, keys(2))) {
+      trainer.awaitLine("checkpoint: ");
+      Trainer.signal("KILL", List.of(trainer.process("worker-1"), trainer.process("worker-2")));
+      trainer.awaitLine("the run goes on from its checkpoint after ");
+      assertThat(trainer.awaitExit()).isZero();
+    }
+    requireCalmBits();
+  }
+
+  @Test
+  void shouldGoOnWithAnotherNumberOfWorkersWhenEverythingWasKilled() throws Exception {
+    try (Trainer trainer = Trainer.start(run, keys(2))) {
+      trainer.awaitLine("checkpoint: ");
+      killAll(trainer);
+    }
+    assertThat(train(resuming(0), Watcher.all(List.of()))).isInstanceOf(Outcome.Finished.class);
+    requireCalmBits();
+  }
+
+  @Test
+  void shouldLoseNothingWhenItWasStoppedInOrder() throws Exception {
+    StopRequest stop = StopRequest.byHand();
+    Map<String, Object> keys = Golden.keys(run, STEPS, 0);
+    Outcome early = train(keys, at(30, stop::ask), stop);
+    assertThat(early).isInstanceOf(Outcome.EndedEarly.class);
+    long stopped = ((Outcome.EndedEarly) early).steps();
+    assertThat(run.resolve("checkpoints").resolve("step-%06d".formatted(stopped))).isDirectory();
+
+    Map<String, Object> changed = resuming(0);
+    changed.put("optimizer.learning-rate", 0.5);
+    assertThatThrownBy(() -> train(changed, Watcher.all(List.of())))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("optimizer.learning-rate is not what the run began with");
+
+    assertThat(train(resuming(0), Watcher.all(List.of()))).isInstanceOf(Outcome.Finished.class);
+    requireCalmBits();
+    assertThatThrownBy(() -> train(resuming(0), Watcher.all(List.of())))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("its run has finished");
+  }
+
+  @Test
+  void shouldSkipACheckpointThatTheDiskHasSpoiled() throws Exception {
+    StopRequest stop = StopRequest.byHand();
+    train(keys(0), at(35, stop::ask), stop);
+    Path newest =
+        run.resolve("checkpoints")
+            .resolve("step-%06d".formatted(newestCheckpoint(run.resolve("checkpoints"))));
+    try (var files = Files.list(newest)) {
+      Path part =
+          files.filter(file -> file.toString().endsWith(".safetensors")).findFirst().orElseThrow();
+      byte[] bytes = Files.readAllBytes(part);
+      bytes[bytes.length / 2] ^= 4;
+      Files.write(part, bytes);
+    }
+    StringBuilder said = new StringBuilder();
+    Watcher listener = listening(event -> said.append(event).append('\n'));
+    assertThat(train(resuming(0), listener)).isInstanceOf(Outcome.Finished.class);
+    assertThat(said.toString()).contains(newest.getFileName().toString());
+    requireCalmBits();
+  }
+
+  /**
+   * Twenty times in a row, at moments that a seed draws, with other numbers of workers:
+   *
+   * <pre>
+   * mvn verify -pl it -am -Dtest=ResumeTest -Dsurefire.failIfNoSpecifiedTests=false \
+   *     -Dgroups=long -DexcludedGroups= -Dtest.limit="1 h" -Dfork.limitSeconds=0
+   * </pre>
+   */
+  @Test
+  @Tag("long")
+  void shouldGoOnTwentyTimesInARow() throws Exception {
+    Random random = new Random(Long.getLong("dunlin.resume.seed", 1));
+    Map<String, Object> keys = keys(2);
+    for (int time = 0; time < TIMES; time++) {
+      try (Trainer trainer = Trainer.start(run, keys)) {
+        trainer.awaitLine("checkpoint: ");
+        Thread.sleep(random.nextInt(2000)); // the moment is the draw's, not a wait for anything
+        killAll(trainer);
+      }
+      if (Files.exists(run.resolve("model"))) {
+        break; // it was faster than its end
+      }
+      keys = keys(random.nextInt(4));
+      keys.put("run.resume", "newest");
+    }
+    if (!Files.exists(run.resolve("model"))) {
+      assertThat(train(resuming(0), Watcher.all(List.of()))).isInstanceOf(Outcome.Finished.class);
+    }
+    requireCalmBits();
+  }
+
+  private static long newestCheckpoint(Path folder) throws Exception {
+    try (var all = Files.list(folder)) {
+      return all.map(path -> path.getFileName().toString())
+          .filter(name -> name.startsWith("step-"))
+          .mapToLong(name -> Long.parseLong(name.substring("step-".length())))
+          .max()
+          .orElseThrow();
+    }
+  }
+
+  private static void killAll(Trainer trainer) throws Exception {
+    List<ProcessHandle> family = trainer.family();
+    Trainer.signal("KILL", family);
+    Trainer.awaitEnd(family);
+  }
+
+  private Map<String, Object> keys(int workers) {
+    Map<String, Object> keys = Golden.keys(run, STEPS, workers);
+    keys.put("checkpoint.every-steps", 10);
+    return keys;
+  }
+
+  private Map<String, Object> resuming(int workers) {
+    Map<String, Object> keys = keys(workers);
+    keys.put("run.resume", "newest");
+    return keys;
+  }
+
+  private static Outcome train(Map<String, Object> keys, Watcher watcher) {
+    return train(keys, watcher, StopRequest.byHand());
+  }
+
+  private static Outcome train(Map<String, Object> keys, Watcher watcher, StopRequest stop) {
+    try (Job job = Job.open(Settings.load(Optional.empty(), keys));
+        Watcher all = job.watching(watcher)) {
+      return job.run(all, stop);
+    }
+  }
+
+  private static Watcher at(long steps, Runnable action) {
+    return listening(
+        event -> {
+          if (event instanceof RunEvent.StepCommitted step && step.step() + 1 == steps) {
+            action.run();
+          }
+        });
+  }
+
+  private static Watcher listening(Consumer<RunEvent> consumer) {
+    return new Watcher() {
+      @Override
+      public void accept(RunEvent event) {
+        consumer.accept(event);
+      }
+
+      @Override
+      public void close() {}
+    };
+  }
+
+  private void requireCalmBits() throws Exception {
+    assertThat(
+            Files.mismatch(
+                run.resolve("model/model.safetensors"),
+                calm.resolve("run/model/model.safetensors")))
+        .isEqualTo(-1);
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    LedgerCheck.run(
+        new LedgerRequest(run, false, OptionalLong.empty()),
+        new PrintStream(out, true, StandardCharsets.UTF_8));
+    assertThat(out.toString(StandardCharsets.UTF_8)).contains("each counted exactly once");
+  }
+}

@@ -1,0 +1,106 @@
+package org.dunlin.worker.step;
+
+import java.nio.FloatBuffer;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.dunlin.data.checkpoint.StateTensor;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.worker.engine.Block;
+import org.dunlin.worker.member.Device;
+
+/**
+ * A share of the state as it was when this was made. While no step is applied its reader reads the
+ * state itself; an update first copies what has not been read yet. So training waits for nothing
+ * but, where the reader is slower than a step, that copy. Where there is no memory for it the
+ * snapshot breaks, and not the step.
+ *
+ * <p>Readers read tensor by tensor, in the share's order: what lies before is not kept.
+ */
+final class StateSnapshot implements Device.Snapshot {
+  private final Lessons lessons;
+  private final State state;
+  private final List<StateTensor> tensors;
+
+  // Written inside a read or an update of the state, which exclude each other.
+  private final Deque<StateTensor> unread;
+  private final Map<StateTensor, Block> copies = new HashMap<>();
+  private String broken = "";
+  private boolean closed;
+
+  StateSnapshot(Lessons lessons, State state, List<StateTensor> tensors) {
+    this.lessons = lessons;
+    this.state = state;
+    this.tensors = tensors;
+    this.unread = new ArrayDeque<>(tensors);
+  }
+
+  @Override
+  public List<StateTensor> tensors() {
+    return tensors;
+  }
+
+  @Override
+  public void read(StateTensor tensor, long firstElement, FloatBuffer into) {
+    lessons.read(
+        steps -> {
+          if (closed || !lessons.isOpen()) {
+            throw new IllegalStateException("the state is no longer there");
+          }
+          if (!broken.isEmpty()) {
+            throw Refusal.run(broken);
+          }
+          while (!unread.isEmpty() && !unread.peek().equals(tensor)) {
+            copies.remove(unread.remove());
+          }
+          long count = into.remaining();
+          Block copy = copies.get(tensor);
+          return into.put(
+              copy == null
+                  ? state.values(segment(tensor), tensor.kind(), firstElement, count)
+                  : copy.floats(firstElement, count));
+        });
+  }
+
+  private int segment(StateTensor tensor) {
+    return state.segment(tensor.tensor().name());
+  }
+
+  /** The state is about to change. By the step thread, inside an update. */
+  void keep() {
+    try {
+      copyUnread();
+    } catch (OutOfMemoryError e) {
+      unread.clear();
+      copies.clear();
+      broken =
+          "no memory for a copy of what the disk has not taken yet (%s); use a faster one, or checkpoints less often"
+              .formatted(e.getMessage());
+    }
+  }
+
+  private void copyUnread() {
+    for (StateTensor tensor : unread) {
+      if (!copies.containsKey(tensor)) {
+        long elements = tensor.tensor().elements();
+        Block copy = new Block(elements);
+        copy.floats(0, elements).put(state.values(segment(tensor), tensor.kind(), 0, elements));
+        copies.put(tensor, copy);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    lessons.ended(this);
+    lessons.read(
+        steps -> {
+          closed = true;
+          unread.clear();
+          copies.clear();
+          return closed;
+        });
+  }
+}
