@@ -112,9 +112,16 @@ abstract class TrainingCommand implements Callable<Integer> {
 
   // Without a file of its own, what goes on has the settings that it had.
   private Optional<Path> resumed(Map<String, Object> overrides) {
-    return Optional.ofNullable(resume)
-        .flatMap(step -> Optional.ofNullable(overrides.get(Flags.KEYS.get(Flags.OUTPUT))))
-        .map(folder -> Job.settingsOf(Path.of(folder.toString())));
+    if (resume == null) {
+      return Optional.empty();
+    }
+    Object folder = overrides.get(Flags.KEYS.get(Flags.OUTPUT));
+    if (folder == null) {
+      throw Refusal.usage(
+          "%s: no run is named (expected: the folder of the one that is to go on); give %s FOLDER"
+              .formatted(Flags.RESUME, Flags.OUTPUT));
+    }
+    return Optional.of(Job.settingsOf(Path.of(folder.toString())));
   }
 
   private Map<String, Object> overrides() {

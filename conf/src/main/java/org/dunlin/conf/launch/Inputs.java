@@ -169,6 +169,15 @@ final class Inputs implements AutoCloseable {
     }
   }
 
+  // A run must not take another one's checkpoints for its own.
+  private void requireOwn(CheckpointStore store, boolean follows) {
+    if (!follows && settings.resume().isEmpty() && !store.complete().isEmpty()) {
+      throw Refusal.usage(
+          "%s: holds checkpoints already (expected: none, where a run begins); set another checkpoint.folder, or go on from them with --resume"
+              .formatted(settings.checkpointFolder()));
+    }
+  }
+
   private static Past past(LedgerReader ledger, CheckpointStore store) {
     ledger.read(step -> {});
     Checksums known = ledger.checksums();
@@ -189,7 +198,7 @@ final class Inputs implements AutoCloseable {
             step -> {
               CheckpointPoint point =
                   step.isPresent()
-                      ? chosen(store, step.getAsLong())
+                      ? chosen(store, known, step.getAsLong())
                       : CheckpointThread.newest(
                           store,
                           spec,
@@ -205,10 +214,9 @@ final class Inputs implements AutoCloseable {
             });
   }
 
-  private CheckpointPoint chosen(CheckpointStore store, long steps) {
+  private CheckpointPoint chosen(CheckpointStore store, Checksums known, long steps) {
     try (Checkpoint checkpoint = store.at(steps)) {
-      checkpoint.verify(progress -> {});
-      return CheckpointThread.point(checkpoint.manifest());
+      return CheckpointThread.point(checkpoint, spec, known);
     }
   }
 
@@ -252,6 +260,7 @@ final class Inputs implements AutoCloseable {
     Optional<LedgerReader> before =
         term.number() > 1 ? LedgerReader.find(runFolder) : Optional.empty();
     Past past = before.map(one -> past(one, store)).orElse(Past.NONE);
+    requireOwn(store, follows);
     Checksums known = before.map(LedgerReader::checksums).orElseGet(Checksums::new);
     Optional<CheckpointPoint> resumes =
         follows ? Optional.empty() : resumes(store, past, known, watcher);

@@ -197,11 +197,6 @@ public final class Settings {
     return get(Keys.RESUME).map(step -> step.map(OptionalLong::of).orElse(OptionalLong.empty()));
   }
 
-  /** Whether a person said where the run folder is. */
-  public static boolean saysRunFolder(Map<String, ?> overrides) {
-    return overrides.containsKey(Keys.OUTPUT.name());
-  }
-
   /** A checkpoint at every so many steps; 0: not by steps. */
   public long checkpointEverySteps() {
     return get(Keys.CHECKPOINT_STEPS);

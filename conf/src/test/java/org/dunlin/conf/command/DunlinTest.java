@@ -246,6 +246,24 @@ class DunlinTest {
   }
 
   @Test
+  void shouldAskWhichRunIsToGoOn() {
+    assertThat(run("train", "--resume")).isEqualTo(2);
+    assertThat(err.toString()).contains("--resume: no run is named", "--output FOLDER");
+  }
+
+  @Test
+  void shouldGoOnWithTheSettingsThatTheRunHad() throws Exception {
+    Files.writeString(
+        folder.resolve("run.conf"), "model.path = m, data.files = d, batch.size = 12");
+
+    run("train", "--resume", "20", "--output", folder.toString(), "--workers", "3");
+
+    assertThat(settings().resume()).contains(OptionalLong.of(20));
+    assertThat(batch(settings()).pairs()).isEqualTo(12);
+    assertThat(settings().workers()).isEqualTo(3);
+  }
+
+  @Test
   void shouldCarryTheCoordinatorsFlagsIntoTheSettings() {
     run(given("coordinator", "--workers", "2", "--host", "10.0.0.5", "--port", "0"));
 

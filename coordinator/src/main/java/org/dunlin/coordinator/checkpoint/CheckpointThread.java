@@ -167,13 +167,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
     Optional<Checkpoint> found = store.newest(skipped);
     while (found.isPresent()) {
       try (Checkpoint checkpoint = found.get()) {
-        checkpoint.verify(progress -> {});
-        CheckpointPoint point = point(checkpoint.manifest());
-        OptionalLong counts = known.of(point.steps() - 1);
-        if (counts.isEmpty() || counts.getAsLong() == point.checksum()) {
-          return point;
-        }
-        throw Refusal.run(checkpoint.folder() + ": is of steps that the run has renounced since");
+        return point(checkpoint, spec, known);
       } catch (Refusal e) {
         skipped.accept(e.getMessage());
         found = store.newestBefore(found.get().manifest().place().steps(), skipped);
@@ -182,9 +176,27 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
     return new CheckpointPoint(0, Scalars.first(spec.compute().precision()), 0, 0);
   }
 
-  /** Where the run is by a checkpoint's manifest. */
-  public static CheckpointPoint point(Manifest manifest) {
-    Manifest.Place place = manifest.place();
+  /**
+   * Where the run is by a checkpoint, of which every byte is read.
+   *
+   * @param known what counts of each step
+   * @throws Refusal if it is spoiled, of another run, or of steps that count no more
+   */
+  public static CheckpointPoint point(Checkpoint checkpoint, RunSpec spec, Checksums known) {
+    RunSpec of = checkpoint.manifest().spec();
+    if (!of.weightsSha256().equals(spec.weightsSha256())
+        || !of.dataSha256().equals(spec.dataSha256())) {
+      throw Refusal.run(
+          checkpoint.folder() + ": is of a run of other weights or data (expected: this run's)");
+    }
+    checkpoint.verify(progress -> {});
+    Manifest.Place place = checkpoint.manifest().place();
+    OptionalLong counts = known.of(place.steps() - 1);
+    if (counts.isPresent() && counts.getAsLong() != place.checksum()) {
+      throw Refusal.run(
+          checkpoint.folder()
+              + ": is of steps that the run has renounced since (expected: others)");
+    }
     return new CheckpointPoint(
         place.steps(), place.scalars(), place.checksum(), place.notFiniteInARow());
   }

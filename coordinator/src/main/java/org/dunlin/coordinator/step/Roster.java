@@ -411,6 +411,9 @@ final class Roster {
     next = taught.next();
     boolean follows = !state.committing() && state.phase() != Phase.SAVING;
     if ((follows ? next.able() : next.loaded()).isEmpty()) {
+      if (state.modelSaved()) { // only a checkpoint is missing, which nobody needs now
+        return ending.end(next, effects);
+      }
       return checkpoints.rewind(next, effects, sentence);
     }
     if (state.phase() == Phase.SAVING) {

@@ -72,6 +72,7 @@ class RoomsTest {
               "org.dunlin.data.feed..",
               "org.dunlin.worker.member..",
               "org.dunlin.coordinator.actor..",
+              "org.dunlin.coordinator.checkpoint..",
               "org.dunlin.coordinator.model..",
               "org.dunlin.conf.launch..",
               "org.dunlin.it.benchmark..") // one has actors in the workers' place

@@ -95,6 +95,7 @@ class LostProcessTest {
   }
 
   @Test
+  @Tag("long") // as ResumeTest, which has a checkpoint
   void shouldBeginAnewWhenTheLastWorkerIsKilledBeforeAnyCheckpoint() throws Exception {
     try (Trainer trainer = Trainer.start(run, ENDLESS, 1)) {
       trainer.awaitLine("step 1/");

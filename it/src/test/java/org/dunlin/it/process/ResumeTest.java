@@ -8,6 +8,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -106,6 +107,19 @@ class ResumeTest {
     assertThat(train(resuming(0), listener)).isInstanceOf(Outcome.Finished.class);
     assertThat(said.toString()).contains(newest.getFileName().toString());
     requireCalmBits();
+  }
+
+  @Test
+  void shouldNotTakeAnotherRunsCheckpointsForItsOwn() {
+    Map<String, Object> first = Golden.keys(run.resolve("first"), 2, 0);
+    first.put("checkpoint.folder", run.resolve("shared"));
+    first.put("checkpoint.every-steps", 1);
+    assertThat(train(first, Watcher.all(List.of()))).isInstanceOf(Outcome.Finished.class);
+    Map<String, Object> second = new HashMap<>(first);
+    second.put("run.output", run.resolve("second"));
+    assertThatThrownBy(() -> train(second, Watcher.all(List.of())))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("holds checkpoints already");
   }
 
   /**
