@@ -13,12 +13,12 @@ import java.util.OptionalInt;
 import java.util.stream.Collectors;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.data.checkpoint.Checkpoint;
-import org.dunlin.data.checkpoint.Checkpoint.Piece;
 import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.ModelWriter;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.StateChunk.Piece;
 import org.dunlin.protocol.run.RunSpec;
 
 /**
@@ -135,7 +135,7 @@ public final class CheckpointExport {
     if (checkpoints.size() == 1) {
       return checkpoints.get(0).read(piece);
     }
-    double[] sums = new double[piece.elements()];
+    double[] sums = new double[piece.floats()];
     for (Checkpoint checkpoint : checkpoints) {
       ByteBuffer values = checkpoint.read(piece);
       for (int at = 0; at < sums.length; at++) {

@@ -18,6 +18,7 @@ import org.dunlin.conf.report.ReportFile;
 import org.dunlin.coordinator.ledger.LedgerFile;
 import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.coordinator.record.TermFile;
+import org.dunlin.data.checkpoint.CheckpointStore;
 import org.dunlin.protocol.Refusal;
 
 /**
@@ -38,8 +39,6 @@ public final class RunFolder implements AutoCloseable {
 
   /** The trained model. */
   static final String MODEL = "model";
-
-  static final String CHECKPOINTS = "checkpoints";
 
   /** What workers' threads did when. */
   static final String TRACES = "traces";
@@ -62,7 +61,7 @@ public final class RunFolder implements AutoCloseable {
               LedgerFile.NAME.pattern(),
               Pattern.quote(LOG),
               LOGS,
-              CHECKPOINTS,
+              CheckpointStore.FOLDER,
               TRACES,
               "\\.?model(-after-[0-9]+-steps)?(\\.partial)?"));
 

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import org.dunlin.data.checkpoint.CheckpointStore;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.SpecialIds;
 import org.dunlin.protocol.Refusal;
@@ -223,7 +224,7 @@ public final class Settings {
 
   /** Where checkpoints lie, on this machine and the workers'. */
   public Path checkpointFolder() {
-    return get(Keys.CHECKPOINT_FOLDER).orElse(runFolder().resolve("checkpoints"));
+    return get(Keys.CHECKPOINT_FOLDER).orElse(runFolder().resolve(CheckpointStore.FOLDER));
   }
 
   /**

@@ -222,7 +222,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
       if (at == checkpoint.pieces().size()) {
         return Optional.empty();
       }
-      Checkpoint.Piece piece = checkpoint.pieces().get(at++);
+      StateChunk.Piece piece = checkpoint.pieces().get(at++);
       return Optional.of(
           new StateChunk(
               piece.kind(),

@@ -18,7 +18,6 @@ import org.dunlin.data.model.Sha256;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.CheckpointPart;
-import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
 
 /**
@@ -27,7 +26,7 @@ import org.dunlin.protocol.message.StateChunk;
  *
  * <pre>{@code
  * try (Checkpoint checkpoint = Checkpoint.open(folder)) {
- *   for (Checkpoint.Piece piece : checkpoint.pieces()) {
+ *   for (StateChunk.Piece piece : checkpoint.pieces()) {
  *     send(piece, checkpoint.read(piece));
  *   }
  * }
@@ -38,16 +37,6 @@ import org.dunlin.protocol.message.StateChunk;
 public final class Checkpoint implements AutoCloseable {
   private static final int CHUNK_FLOATS = StateChunk.MAX_BYTES / Float.BYTES;
 
-  /**
-   * Values that are read at once: a MiB, or the rest of a tensor.
-   *
-   * @param kind no gradient
-   * @param tensor its name
-   * @param firstElement place of the first of them in the tensor, row-major
-   * @param elements how many
-   */
-  public record Piece(Kind kind, String tensor, long firstElement, int elements) {}
-
   private record Held(PartFile file, int content) {}
 
   private final Path folder;
@@ -55,7 +44,7 @@ public final class Checkpoint implements AutoCloseable {
   private final List<PartFile> files = new ArrayList<>();
   private final Map<StateTensor, Held> places = new HashMap<>();
   private final Map<String, Tensor> tensors;
-  private final List<Piece> pieces;
+  private final List<StateChunk.Piece> pieces;
 
   private Checkpoint(Path folder, Manifest manifest) {
     this.folder = folder;
@@ -120,20 +109,15 @@ public final class Checkpoint implements AutoCloseable {
    * All of the state, frozen tensors included, in the run's one order of tensors: of each the
    * parameter, then the moments if it is trained, front to back.
    */
-  public List<Piece> pieces() {
+  public List<StateChunk.Piece> pieces() {
     return pieces;
   }
 
-  private static List<Piece> pieces(Manifest manifest) {
-    List<Piece> pieces = new ArrayList<>();
-    for (StateTensor part : manifest.state()) {
-      long elements = part.tensor().elements();
-      for (long first = 0; first < elements; first += CHUNK_FLOATS) {
-        int count = (int) Math.min(CHUNK_FLOATS, elements - first);
-        pieces.add(new Piece(part.kind(), part.tensor().name(), first, count));
-      }
-    }
-    return List.copyOf(pieces);
+  private static List<StateChunk.Piece> pieces(Manifest manifest) {
+    return manifest.state().stream()
+        .flatMap(
+            part -> StateChunk.pieces(part.kind(), part.tensor().name(), part.tensor().elements()))
+        .toList();
   }
 
   /**
@@ -143,7 +127,7 @@ public final class Checkpoint implements AutoCloseable {
    * @return little-endian float32, read-only, the caller's
    * @throws Refusal that names file, tensor and MiB where they are not what was written
    */
-  public ByteBuffer read(Piece piece) {
+  public ByteBuffer read(StateChunk.Piece piece) {
     Held held = places.get(new StateTensor(piece.kind(), tensors.get(piece.tensor())));
     return held.file().read(held.content(), (int) (piece.firstElement() / CHUNK_FLOATS));
   }

@@ -2,9 +2,6 @@ package org.dunlin.data.checkpoint;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -54,7 +51,6 @@ public final class CheckpointStore {
 
   // Headers, the manifest and what a file system takes for itself.
   private static final long SPARE_BYTES = 4L << 20;
-  private static final int CHUNK_FLOATS = StateChunk.MAX_BYTES / Float.BYTES;
 
   private final Path root;
 
@@ -180,13 +176,10 @@ public final class CheckpointStore {
       throws IOException {
     try (PartWriter part = PartWriter.createFrozen(file, tensors)) {
       for (Tensor tensor : tensors) {
-        for (long first = 0; first < tensor.elements(); first += CHUNK_FLOATS) {
-          int count = (int) Math.min(CHUNK_FLOATS, tensor.elements() - first);
-          ByteBuffer bytes =
-              ByteBuffer.allocate(count * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-          FloatBuffer values = bytes.asFloatBuffer();
-          model.read(tensor, first, values);
-          part.put(Kind.PARAMETER, tensor.name(), first, bytes);
+        for (StateChunk.Piece piece :
+            StateChunk.pieces(Kind.PARAMETER, tensor.name(), tensor.elements()).toList()) {
+          StateChunk chunk = piece.read(into -> model.read(tensor, piece.firstElement(), into));
+          part.put(chunk.kind(), chunk.tensor(), chunk.firstElement(), chunk.values());
         }
       }
       return part.finish();

@@ -21,6 +21,7 @@ import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -61,8 +62,8 @@ class CheckpointTest {
       run.write(store, 20, 2);
       try (Checkpoint checkpoint = store.at(20)) {
         assertThat(SmallRun.read(checkpoint, run.tensors()).equals(run.state(20))).isTrue();
-        List<Checkpoint.Piece> pieces = checkpoint.pieces();
-        assertThat(pieces.stream().limit(4).map(Checkpoint.Piece::elements))
+        List<StateChunk.Piece> pieces = checkpoint.pieces();
+        assertThat(pieces.stream().limit(4).map(StateChunk.Piece::floats))
             .containsExactly(262_144, 262_144, 262_144, 13_568);
         assertThat(pieces.get(4).kind()).isEqualTo(Kind.FIRST_MOMENT);
         assertThat(pieces.get(4).firstElement()).isZero();

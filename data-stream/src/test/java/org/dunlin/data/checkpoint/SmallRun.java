@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
-import org.dunlin.data.checkpoint.Checkpoint.Piece;
 import org.dunlin.data.checkpoint.Manifest.Cut;
 import org.dunlin.data.checkpoint.Manifest.Origin;
 import org.dunlin.data.checkpoint.Manifest.Place;
@@ -26,6 +25,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.StateChunk.Piece;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.DataSpec;
@@ -190,7 +190,7 @@ record SmallRun(RunSpec spec, ModelFolder model) implements AutoCloseable {
           (int) piece.firstElement() * Float.BYTES,
           checkpoint.read(piece),
           0,
-          piece.elements() * Float.BYTES);
+          piece.floats() * Float.BYTES);
     }
     return all;
   }

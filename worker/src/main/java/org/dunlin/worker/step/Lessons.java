@@ -8,6 +8,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.LongFunction;
 import org.dunlin.data.checkpoint.StateShares;
 import org.dunlin.data.checkpoint.StateTensor;
+import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.message.StepResult;
@@ -67,7 +68,8 @@ final class Lessons implements AutoCloseable {
   StateSnapshot snapshot(int share, int shares) {
     List<Tensor> tensors = state.layout().segments().stream().map(Segment::tensor).toList();
     List<StateTensor> own =
-        StateShares.of(tensors, name -> state.isTrained(state.segment(name)), shares).get(share);
+        StateShares.of(tensors, name -> EncoderTensors.isTrained(state.frozen(), name), shares)
+            .get(share);
     return read(
         after -> {
           StateSnapshot snapshot = new StateSnapshot(this, state, own);
