@@ -5,10 +5,12 @@ package org.dunlin.worker.collective;
  * it knows of the peer's. Pure; one at each end of a pair of streams.
  *
  * <p>Streams keep their order, so a frame can be missing only because it was damaged. Then all that
- * follow are skipped until the peer, who is told which frame is lacking first, sends from there
- * again. Every frame tells this standing; whoever hears of a damage that it has not answered yet
- * tells its own standing too, for it may be that which was damaged. A member leaves a transfer only
- * when the peer lacks nothing of it.
+ * follow are skipped until the peer, who is asked for the one that is lacking first, sends from
+ * there again. It is asked beside the streams: among the frames a question could stand behind one
+ * that a peer leaves in its stream until a third member's has come, and three that each wait for
+ * the next one's answer would wait for ever. Every frame tells the standing too; whoever hears of a
+ * damage that it has not answered yet tells its own, for it may be that which was damaged. A member
+ * leaves a transfer only when the peer lacks nothing of it.
  */
 final class Conversation {
   /** What to do with an intact frame. */
@@ -33,6 +35,7 @@ final class Conversation {
   private int peerLackingIndex;
   private int answered; // of the peer's damages
   private boolean mustTell;
+  private boolean mustAsk;
 
   /**
    * Begins the next transfer.
@@ -80,6 +83,16 @@ final class Conversation {
     mustTell = false;
   }
 
+  /** Whether the peer must be asked, beside the streams, for what was damaged. */
+  boolean mustAsk() {
+    return mustAsk;
+  }
+
+  /** The own standing is on its way beside the streams. */
+  void asked() {
+    mustAsk = false;
+  }
+
   /** What an intact frame of the peer's is. */
   Verdict arrived(int ofTransfer, int index) {
     if (ofTransfer < lackingTransfer || (ofTransfer == lackingTransfer && index < lackingIndex)) {
@@ -112,10 +125,10 @@ final class Conversation {
   /** A frame of the peer's failed its check; which it was cannot be known. */
   void foundDamage() {
     damaged++;
-    mustTell = true;
+    mustAsk = true;
   }
 
-  /** The peer's standing, as an intact frame tells it. */
+  /** The peer's standing, as an intact frame or a question tells it; an older one is harmless. */
   void heard(int theirTransfer, int theirIndex, int theirDamaged) {
     boolean further =
         theirTransfer > peerLackingTransfer

@@ -246,7 +246,8 @@ public final class DataPlane implements AutoCloseable {
         awaitStreams(watch);
         List<Link> links = new ArrayList<>();
         for (int m : peers.keySet()) {
-          links.add(new Link(m, roster.get(m).worker(), origin, out.get(m), in.get(m), counts));
+          links.add(
+              new Link(m, roster.get(m).worker(), origin, out.get(m), in.get(m), watch, counts));
         }
         Exchange exchange =
             new Together(

@@ -4,6 +4,7 @@ import io.aeron.ExclusivePublication;
 import io.aeron.Publication;
 import io.aeron.Subscription;
 import io.aeron.logbuffer.BufferClaim;
+import java.util.Objects;
 import org.agrona.MutableDirectBuffer;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.frame.FrameChecksum;
@@ -23,6 +24,7 @@ final class Link implements AutoCloseable {
   private final FrameHeader.Origin own;
   private final ExclusivePublication out;
   private final Subscription in;
+  private final Watch watch;
   private final FrameCounts counts;
   private final Conversation conversation = new Conversation();
   private final Inbox inbox;
@@ -31,12 +33,14 @@ final class Link implements AutoCloseable {
   private final FrameChecksum checksum = new FrameChecksum();
   private final Piece piece = new Piece();
   private Transfer transfer;
+  private Watch.Question heard;
   private long sent;
   private int highest; // index after the last that was sent for the first time
 
   /**
    * @param member the peer's number
    * @param own what the frames of this member say
+   * @param watch carries questions beside the streams
    */
   Link(
       int member,
@@ -44,12 +48,14 @@ final class Link implements AutoCloseable {
       FrameHeader.Origin own,
       ExclusivePublication out,
       Subscription in,
+      Watch watch,
       FrameCounts counts) {
     this.member = member;
     this.peer = peer;
     this.own = own;
     this.out = out;
     this.in = in;
+    this.watch = watch;
     this.counts = counts;
     this.inbox =
         new Inbox(
@@ -92,13 +98,26 @@ final class Link implements AutoCloseable {
 
   /** Receives what is there, and answers; sends no data. */
   int receive() {
+    Watch.Question question = watch.question(member);
+    if (!Objects.equals(question, heard)) {
+      heard = question;
+      conversation.heard(question.transfer(), question.index(), question.damaged());
+    }
     int received = in.controlledPoll(inbox, TURN);
     inbox.throwFailure();
     return received;
   }
 
-  /** Answers a peer that waits for it. */
+  /** Asks a peer for what was damaged, and answers one that waits for it. */
   int tell() {
+    if (conversation.mustAsk()
+        && watch.ask(
+            member,
+            conversation.lackingTransfer(),
+            conversation.lackingIndex(),
+            conversation.damaged())) {
+      conversation.asked();
+    }
     if (!conversation.mustTell() || !claim(0)) {
       return 0;
     }

@@ -1,6 +1,5 @@
 package org.dunlin.worker.collective;
 
-import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -10,12 +9,16 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
- * Notices the end of peers by the end of their connections, within milliseconds, on a thread of its
- * own. A member that ends in order says before how many transfers it has completed; one that dies
- * says nothing.
+ * The peers' connections: carries questions for frames that were damaged, and notices the end of
+ * peers, within milliseconds, on a thread of its own. A member that ends in order says before how
+ * many transfers it has completed; one that dies says nothing.
+ *
+ * <p>All that is written are words of three numbers: a {@link Question}, or 0 and the completed
+ * transfers and 0.
  */
 final class Watch {
   /**
@@ -26,12 +29,50 @@ final class Watch {
    */
   record End(int completed, String reason) {}
 
+  /**
+   * What a peer lacked when it found a frame damaged.
+   *
+   * @param transfer the number of a transfer, from 1
+   * @param index of the frame that it lacks first
+   * @param damaged how many it has found so far
+   */
+  record Question(int transfer, int index, int damaged) {}
+
+  private static final int WORD_BYTES = 3 * Integer.BYTES;
+
   // How late a question between collectives may be answered.
   private static final long TEND_MS = 20;
 
-  private record Connection(int member, SocketChannel channel, ByteBuffer last) {}
+  private static final class Connection {
+    final int member;
+    final SocketChannel channel;
+    final ByteBuffer arriving = ByteBuffer.allocate(WORD_BYTES);
+    final ByteBuffer leaving = ByteBuffer.allocate(WORD_BYTES).limit(0);
+    volatile Question question;
 
-  private final Map<Integer, SocketChannel> channels;
+    Connection(int member, SocketChannel channel) {
+      this.member = member;
+      this.channel = channel;
+    }
+
+    // Whether all of it is on its way; else what is left goes before the next word.
+    boolean write(int first, int second, int third) throws IOException {
+      if (!isWritten()) {
+        return false;
+      }
+      leaving.clear().putInt(first).putInt(second).putInt(third).flip();
+      return isWritten();
+    }
+
+    private boolean isWritten() throws IOException {
+      if (leaving.hasRemaining()) {
+        channel.write(leaving);
+      }
+      return !leaving.hasRemaining();
+    }
+  }
+
+  private final Map<Integer, Connection> connections;
   private final Selector selector;
   private final AtomicReferenceArray<End> ends;
   private final Thread thread;
@@ -46,17 +87,15 @@ final class Watch {
    * @param members of the generation
    */
   Watch(String name, Map<Integer, SocketChannel> channels, int members) throws IOException {
-    this.channels = Map.copyOf(channels);
+    Map<Integer, Connection> opened = new TreeMap<>();
+    channels.forEach((member, channel) -> opened.put(member, new Connection(member, channel)));
+    this.connections = Map.copyOf(opened);
     this.ends = new AtomicReferenceArray<>(members);
     this.selector = Selector.open();
     try {
-      for (Map.Entry<Integer, SocketChannel> one : channels.entrySet()) {
-        one.getValue().configureBlocking(false);
-        one.getValue()
-            .register(
-                selector,
-                SelectionKey.OP_READ,
-                new Connection(one.getKey(), one.getValue(), ByteBuffer.allocate(Integer.BYTES)));
+      for (Connection one : connections.values()) {
+        one.channel.configureBlocking(false);
+        one.channel.register(selector, SelectionKey.OP_READ, one);
       }
     } catch (IOException e) {
       selector.close();
@@ -101,26 +140,28 @@ final class Watch {
 
   private void read(SelectionKey key) {
     Connection connection = (Connection) key.attachment();
-    ByteBuffer last = connection.last();
+    ByteBuffer word = connection.arriving;
     try {
-      if (connection.channel().read(last) >= 0 && last.hasRemaining()) {
-        return;
+      if (connection.channel.read(word) < 0) {
+        end(key, connection, new End(0, "end of stream"));
+      } else if (!word.hasRemaining()) {
+        word.flip();
+        int first = word.getInt();
+        if (first == 0) {
+          end(key, connection, new End(word.getInt(), "it was closed"));
+        } else {
+          connection.question = new Question(first, word.getInt(), word.getInt());
+        }
+        word.clear();
       }
-      boolean told = !last.hasRemaining();
-      end(
-          key,
-          connection.member(),
-          told
-              ? new End(last.getInt(0), "it was closed")
-              : new End(0, new EOFException("end of stream").getMessage()));
     } catch (IOException e) {
-      end(key, connection.member(), new End(0, String.valueOf(e.getMessage())));
+      end(key, connection, new End(0, String.valueOf(e.getMessage())));
     }
   }
 
-  private void end(SelectionKey key, int member, End end) {
+  private void end(SelectionKey key, Connection connection, End end) {
     key.cancel();
-    ends.compareAndSet(member, null, end);
+    ends.compareAndSet(connection.member, null, end);
     ended = true;
   }
 
@@ -134,12 +175,30 @@ final class Watch {
     return ends.get(member);
   }
 
+  /** The last question of that peer, or null. */
+  Question question(int member) {
+    return connections.get(member).question;
+  }
+
+  /**
+   * Asks a peer for what is lacking here. One thread at a time, also with {@link #close}.
+   *
+   * @return whether it is on its way; else it is to be asked again
+   */
+  boolean ask(int member, int transfer, int index, int damaged) {
+    try {
+      return connections.get(member).write(transfer, index, damaged);
+    } catch (IOException e) {
+      return false; // Its end is noticed where it is read.
+    }
+  }
+
   /** Says how many transfers were completed here, and ends all connections. */
   void close(int completed) {
     closed = true;
-    for (SocketChannel channel : channels.values()) {
-      try (channel) {
-        channel.write(ByteBuffer.allocate(Integer.BYTES).putInt(0, completed));
+    for (Connection connection : connections.values()) {
+      try (connection.channel) {
+        connection.write(0, completed, 0);
       } catch (ClosedChannelException e) {
         // Nobody is there any more.
       } catch (IOException e) {

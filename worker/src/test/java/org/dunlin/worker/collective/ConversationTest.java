@@ -7,61 +7,54 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.dunlin.worker.collective.Conversation.Verdict;
 
-/** Two ends over streams that keep their order, but damage and repeat what they carry. */
+/**
+ * Members over streams that keep their order and hold a few frames, but damage and repeat what they
+ * carry.
+ */
 class ConversationTest {
-  private record Sent(
-      boolean isData,
-      int transfer,
-      int index,
-      int lackingTransfer,
-      int lackingIndex,
-      int damaged) {}
+  private static final int STREAM_FRAMES = 4;
 
-  /** One end, and the stream that leads to it. */
+  /** What a member says where it stands. */
+  private record Standing(int lackingTransfer, int lackingIndex, int damaged) {
+    static Standing of(Conversation conversation) {
+      return new Standing(
+          conversation.lackingTransfer(), conversation.lackingIndex(), conversation.damaged());
+    }
+  }
+
+  private record Sent(
+      boolean isIntact, boolean isData, int transfer, int index, Standing standing) {}
+
+  /** One member's end with one other, and what is on its way to it. */
   private static final class End {
     final Conversation conversation = new Conversation();
     final Deque<Sent> arriving = new ArrayDeque<>();
+    final Deque<Standing> questions = new ArrayDeque<>();
     final List<List<Integer>> taken = new ArrayList<>();
-    final int[] expected;
-    final int[] toSend;
-    int begun;
 
-    End(int[] toSend, int[] expected) {
-      this.toSend = toSend;
-      this.expected = expected;
-    }
-
-    boolean isAtEnd() {
-      return begun == toSend.length && conversation.isDone();
-    }
-
-    void beginNextIfDone() {
-      if (begun == 0 || (conversation.isDone() && begun < toSend.length)) {
-        taken.add(new ArrayList<>());
-        conversation.begin(toSend[begun], expected[begun]);
-        begun++;
+    void send(End peer, boolean isIntact) {
+      if (conversation.mustAsk()) {
+        peer.questions.add(Standing.of(conversation));
+        conversation.asked();
       }
-    }
-
-    void send(End peer) {
       boolean isData = conversation.hasNext();
-      if (!isData && !conversation.mustTell()) {
+      if (peer.arriving.size() == STREAM_FRAMES || (!isData && !conversation.mustTell())) {
         return;
       }
       peer.arriving.add(
           new Sent(
+              isIntact,
               isData,
               conversation.transfer(),
               isData ? conversation.next() : 0,
-              conversation.lackingTransfer(),
-              conversation.lackingIndex(),
-              conversation.damaged()));
+              Standing.of(conversation)));
       if (isData) {
         conversation.sent();
       } else {
@@ -69,59 +62,129 @@ class ConversationTest {
       }
     }
 
-    void receive(Random random, int damagePercent) {
-      if (arriving.isEmpty()) {
+    void hear(Standing standing) {
+      conversation.heard(standing.lackingTransfer(), standing.lackingIndex(), standing.damaged());
+    }
+
+    int taken() {
+      return taken.get(taken.size() - 1).size();
+    }
+  }
+
+  /** Each member's ends with the others, and how many frames each transfer has for each pair. */
+  private static final class Mesh {
+    final End[][] ends;
+    final int[][][] frames; // by transfer, sender and receiver
+    final int[] begun;
+
+    Mesh(int members, int transfers, Random random) {
+      ends = new End[members][members];
+      frames = new int[transfers][members][members];
+      begun = new int[members];
+      for (int m = 0; m < members; m++) {
+        for (int peer = 0; peer < members; peer++) {
+          ends[m][peer] = new End();
+          for (int[][] transfer : frames) {
+            transfer[m][peer] = random.nextInt(9);
+          }
+        }
+      }
+    }
+
+    boolean isDone(int member) {
+      return peers(member).allMatch(peer -> ends[member][peer].conversation.isDone());
+    }
+
+    IntStream peers(int member) {
+      return IntStream.range(0, ends.length).filter(peer -> peer != member);
+    }
+
+    boolean isAtEnd() {
+      return IntStream.range(0, ends.length).allMatch(m -> begun[m] == frames.length && isDone(m));
+    }
+
+    void beginNextIfDone(int member) {
+      if (begun[member] == frames.length || (begun[member] > 0 && !isDone(member))) {
         return;
       }
-      Sent sent = arriving.element();
-      if (random.nextInt(100) < damagePercent) {
-        arriving.remove();
-        conversation.foundDamage();
+      int[][] now = frames[begun[member]++];
+      peers(member)
+          .forEach(
+              peer -> {
+                ends[member][peer].taken.add(new ArrayList<>());
+                ends[member][peer].conversation.begin(now[member][peer], now[peer][member]);
+              });
+    }
+
+    // Like a sum: the frame of a chunk waits until those before have come from everyone.
+    boolean isWanted(int member, int index) {
+      int[][] now = frames[begun[member] - 1];
+      return peers(member)
+          .allMatch(peer -> ends[member][peer].taken() >= Math.min(index, now[peer][member]));
+    }
+
+    void receive(int member, int peer, Random random, int damagePercent) {
+      End end = ends[member][peer];
+      if (!end.questions.isEmpty()) {
+        end.hear(end.questions.remove());
+      }
+      if (end.arriving.isEmpty()) {
         return;
       }
-      conversation.heard(sent.lackingTransfer(), sent.lackingIndex(), sent.damaged());
+      Sent sent = end.arriving.element();
+      if (!sent.isIntact()) {
+        end.arriving.remove();
+        end.conversation.foundDamage();
+        return;
+      }
+      end.hear(sent.standing());
       Verdict verdict =
-          sent.isData() ? conversation.arrived(sent.transfer(), sent.index()) : Verdict.REPEATED;
-      if (verdict == Verdict.EARLY) {
+          sent.isData()
+              ? end.conversation.arrived(sent.transfer(), sent.index())
+              : Verdict.REPEATED;
+      if (verdict == Verdict.EARLY
+          || (verdict == Verdict.TAKE && !isWanted(member, sent.index()))) {
         return; // it stays in the stream
       }
       if (verdict == Verdict.TAKE) {
-        List<Integer> now = taken.get(taken.size() - 1);
-        now.add(sent.index());
-        conversation.took(now.size() == expected[begun - 1]);
+        end.taken.get(end.taken.size() - 1).add(sent.index());
+        end.conversation.took(end.taken() == frames[begun[member] - 1][peer][member]);
       }
       if (random.nextInt(100) >= damagePercent / 2) {
-        arriving.remove(); // or else it comes again
+        end.arriving.remove(); // or else it comes again
       }
     }
   }
 
   @Property(tries = 2000)
   void bringsEachFrameOnceAndInOrderThroughAnyDamage(
-      @ForAll @IntRange(min = 0, max = 60) int damagePercent, @ForAll long seed) {
+      @ForAll @IntRange(min = 2, max = 4) int members,
+      @ForAll @IntRange(min = 0, max = 60) int damagePercent,
+      @ForAll long seed) {
     Random random = new Random(seed);
-    int transfers = 1 + random.nextInt(6);
-    int[] there = random.ints(transfers, 0, 9).toArray();
-    int[] back = random.ints(transfers, 0, 9).toArray();
-    End one = new End(there, back);
-    End other = new End(back, there);
+    Mesh mesh = new Mesh(members, 1 + random.nextInt(6), random);
 
     int turns = 0;
-    while (!one.isAtEnd() || !other.isAtEnd()) {
+    while (!mesh.isAtEnd()) {
       assertThat(turns++).as("turns").isLessThan(200_000);
-      End end = random.nextBoolean() ? one : other;
-      End peer = end == one ? other : one;
+      int member = random.nextInt(members);
+      int peer = (member + 1 + random.nextInt(members - 1)) % members;
       switch (random.nextInt(3)) {
-        case 0 -> end.beginNextIfDone();
-        case 1 -> end.send(peer);
-        default -> end.receive(random, damagePercent);
+        case 0 -> mesh.beginNextIfDone(member);
+        case 1 ->
+            mesh.ends[member][peer].send(
+                mesh.ends[peer][member], random.nextInt(100) >= damagePercent);
+        default -> mesh.receive(member, peer, random, damagePercent);
       }
     }
 
-    for (int t = 0; t < transfers; t++) {
-      assertThat(one.taken.get(t)).hasSize(back[t]).isSorted();
-      assertThat(other.taken.get(t)).hasSize(there[t]).isSorted();
-      assertThat(one.taken.get(t)).doesNotHaveDuplicates();
+    for (int t = 0; t < mesh.frames.length; t++) {
+      for (int m = 0; m < members; m++) {
+        for (int peer : mesh.peers(m).toArray()) {
+          assertThat(mesh.ends[m][peer].taken.get(t))
+              .isEqualTo(IntStream.range(0, mesh.frames[t][peer][m]).boxed().toList());
+        }
+      }
     }
   }
 
@@ -137,7 +200,7 @@ class ConversationTest {
 
     receiver.foundDamage(); // in place of frame 0
 
-    assertThat(receiver.mustTell()).isTrue();
+    assertThat(receiver.mustAsk()).isTrue();
     assertThat(receiver.arrived(1, 1)).isEqualTo(Verdict.SKIPPED);
     sender.heard(receiver.lackingTransfer(), receiver.lackingIndex(), receiver.damaged());
     assertThat(sender.next()).isZero();

@@ -90,7 +90,7 @@ class InboxTest {
 
     assertThat(whole.array()).containsOnly(0);
     assertThat(counted()).containsExactly(0, 1, 0);
-    assertThat(conversation.mustTell()).isFalse();
+    assertThat(conversation.mustAsk()).isFalse();
   }
 
   @ParameterizedTest
@@ -103,7 +103,7 @@ class InboxTest {
 
     assertThat(whole.array()).containsOnly(0);
     assertThat(counted()).containsExactly(1, 0, 0);
-    assertThat(conversation.mustTell()).isTrue();
+    assertThat(conversation.mustAsk()).isTrue();
     assertThat(conversation.damaged()).isEqualTo(1);
   }
 
