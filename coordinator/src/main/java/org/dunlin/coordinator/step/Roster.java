@@ -313,7 +313,7 @@ final class Roster {
     String sentence =
         "worker %s could not learn the run's state: %s".formatted(event.worker(), event.why());
     if (state.teachers().isEmpty()) {
-      return checkpoints.rewind(state, List.of(), sentence);
+      return rewind(state, List.of(), sentence);
     }
     Decision next =
         lesson.attempt() == MOST_LESSONS
@@ -371,6 +371,13 @@ final class Roster {
         List.of(new Note("worker %s leaves after the step under way".formatted(worker))));
   }
 
+  // A step that is being made durable counts: the run must know of it when it goes back.
+  private Decision rewind(State state, List<Effect> effects, String why) {
+    return state.committing()
+        ? new Decision(state, List.copyOf(effects))
+        : checkpoints.rewind(state, effects, why);
+  }
+
   Decision lost(State state, Lost event) {
     WorkerId worker = event.worker();
     String sentence = "worker " + worker + " " + event.why();
@@ -414,7 +421,7 @@ final class Roster {
       if (state.modelSaved()) { // only a checkpoint is missing, which nobody needs now
         return ending.end(next, effects);
       }
-      return checkpoints.rewind(next, effects, sentence);
+      return rewind(next, effects, sentence);
     }
     if (state.phase() == Phase.SAVING) {
       return state.source().equals(Optional.of(worker))

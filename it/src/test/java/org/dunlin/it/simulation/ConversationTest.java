@@ -3,35 +3,32 @@ package org.dunlin.it.simulation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
-/** Conversations that matter, word for word. */
+/** Conversations that matter, word for word: every file of {@code conversations}. */
 @Tag("simulation")
 class ConversationTest {
+  static List<Path> scripts() throws IOException, URISyntaxException {
+    Path folder =
+        Path.of(
+            Objects.requireNonNull(ConversationTest.class.getResource("/conversations")).toURI());
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.sorted().toList();
+    }
+  }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "calm-step",
-        "worker-lost-in-a-step",
-        "commit-overtaken",
-        "memory-short-twice",
-        "save-source-lost",
-        "spare",
-        "joins-under-way",
-        "leaves-in-order",
-        "other-kernels",
-        "all-other-kernels"
-      })
-  void shouldGoAsWritten(String name) throws IOException {
-    try (InputStream file =
-        ConversationTest.class.getResourceAsStream("/conversations/" + name + ".txt")) {
-      String script = new String(file.readAllBytes(), StandardCharsets.UTF_8);
-      assertThat(Conversation.play(script)).isEqualTo(script);
-    }
+  @MethodSource("scripts")
+  void shouldGoAsWritten(Path file) throws IOException {
+    String script = Files.readString(file);
+    assertThat(Conversation.play(script)).isEqualTo(script);
   }
 }
