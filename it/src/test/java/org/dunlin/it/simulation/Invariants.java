@@ -86,6 +86,21 @@ final class Invariants {
     generations.put(epoch, together);
   }
 
+  /** A coordinator goes back because no worker of an earlier one came to it. */
+  void nobodyReturned() {
+    generations.values().stream()
+        .flatMap(together -> together.members.stream())
+        .map(simulation.workers()::get)
+        .forEach(member -> check(!member.isWaiting(), member.id() + " was not waited for"));
+  }
+
+  /** Nobody is sent away from a run that goes on while the others wait for what it computes. */
+  void dismissed(WorkerId worker) {
+    boolean needed =
+        !generations.isEmpty() && generations.lastEntry().getValue().members.contains(worker);
+    check(!needed, worker + " is sent away, yet a member");
+  }
+
   /** A member is there; all go on once all are. */
   void meeting(SimulatedWorker worker, Term term, Generation generation) {
     arrive(

@@ -1,9 +1,11 @@
 package org.dunlin.it.simulation;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.protocol.Generation;
@@ -20,6 +22,9 @@ import org.dunlin.worker.member.MemberState;
 
 /** A worker whose gradients are hashes: production's protocol around a make-believe device. */
 final class SimulatedWorker {
+  private static final Set<MemberState.Phase> TOGETHER =
+      EnumSet.range(MemberState.Phase.WAITING, MemberState.Phase.APPLYING);
+
   private final WorkerId id;
   private final Simulation simulation;
   private final Minds minds;
@@ -61,8 +66,18 @@ final class SimulatedWorker {
     return applied;
   }
 
+  /** The coordinator that it has found, whose alone its words are. */
+  Term found() {
+    return found;
+  }
+
   boolean isAlive() {
     return alive;
+  }
+
+  /** Whether it lives, belongs to a generation, and was never kept from hearing and answering. */
+  boolean isWaiting() {
+    return alive && wakesAt == 0 && TOGETHER.contains(state.phase());
   }
 
   void kill() {

@@ -317,7 +317,9 @@ final class Simulation {
   void tellCoordinator(WorkerId worker, Event event) {
     boolean introduces = event instanceof Event.Joined || event instanceof Event.Returned;
     if (introduces) {
-      introduced(event);
+      if (workers.get(worker).found().equals(term)) {
+        introduced(event);
+      }
     } else if (!mayVanish(worker)) {
       noticed(event);
     }
@@ -384,9 +386,18 @@ final class Simulation {
     if (event instanceof Event.Returned returned) {
       storm.joined(returned.worker());
     }
+    boolean gathers = state.phase() == State.Phase.GATHERING;
     StepProtocol.Decision decision = minds.coordinator(protocol, state, event);
     state = decision.next();
     decision.effects().forEach(this::carryOut);
+    for (Effect effect : decision.effects()) {
+      if (gathers && effect instanceof Effect.FindCheckpoint) {
+        invariants.nobodyReturned();
+      }
+      if (effect instanceof Effect.Dismiss sent && outcome.isEmpty()) {
+        invariants.dismissed(sent.worker());
+      }
+    }
   }
 
   private void carryOut(Effect effect) {

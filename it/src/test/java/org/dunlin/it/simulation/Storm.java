@@ -259,7 +259,7 @@ final class Storm {
 
   /** Whoever joins is watched from then on: if it is dead by then, that is said once more. */
   void joined(WorkerId worker) {
-    if (doomed.contains(worker)) {
+    if (doomed.contains(worker) || !simulation.workers().get(worker).isAlive()) {
       simulation.noticed(new Event.Lost(worker, "is gone"));
     }
   }
