@@ -61,6 +61,30 @@ class JoinedByHandTest {
     assertThat(Sha256.of(run.resolve("model/model.safetensors"))).isEqualTo(alone);
   }
 
+  /** Every sample still counts once; only the promise of equal bits is given up, and that is said. */
+  @Test
+  @Tag("long")
+  void shouldTrainWithOtherKernelsWhereThatIsAllowed() throws Exception {
+    Path run = folder.resolve("cluster");
+    Map<String, Object> keys = keys(run);
+    keys.put("cluster.allow-different-kernels", true);
+    try (Trainer coordinator = Trainer.coordinator(run, keys)) {
+      String at = address(coordinator);
+      try (Trainer first = worker(Map.of(), at, "first");
+          Trainer other = worker(OTHER_KERNELS, at, "other")) {
+        assertThat(coordinator.awaitExit()).as("of %s", coordinator.output()).isZero();
+        assertThat(first.awaitExit()).isZero();
+        assertThat(other.awaitExit()).isZero();
+        assertThat(coordinator.output())
+            .filteredOn(line -> line.contains("as cluster.allow-different-kernels allows"))
+            .hasSize(1);
+      }
+    }
+    try (Trainer ledger = Trainer.ledger(run)) {
+      assertThat(ledger.awaitExit()).as("of %s", ledger.output()).isZero();
+    }
+  }
+
   @Test
   @Tag("long")
   void shouldGoOnWithoutAWorkerThatIsStoppedAndEndWithTheCoordinator() throws Exception {
