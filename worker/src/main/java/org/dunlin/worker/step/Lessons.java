@@ -2,6 +2,7 @@ package org.dunlin.worker.step;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -13,6 +14,7 @@ import org.dunlin.data.model.Tensor;
 import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
+import org.dunlin.worker.engine.Block;
 import org.dunlin.worker.trace.Trace;
 
 /**
@@ -26,6 +28,8 @@ final class Lessons implements AutoCloseable {
   private final Trace trace;
   private final Set<StateLesson> open = ConcurrentHashMap.newKeySet();
   private final Set<StateSnapshot> snapshots = ConcurrentHashMap.newKeySet();
+  // Of the share that the last snapshot had.
+  private final Map<StateTensor, Block> spare = new ConcurrentHashMap<>();
   // An update waits for a chunk that is being read, and no chunk is read during an update.
   private final ReentrantReadWriteLock turns = new ReentrantReadWriteLock(true);
   private long steps;
@@ -72,7 +76,8 @@ final class Lessons implements AutoCloseable {
             .get(share);
     return read(
         after -> {
-          StateSnapshot snapshot = new StateSnapshot(this, state, own);
+          spare.keySet().retainAll(Set.copyOf(own));
+          StateSnapshot snapshot = new StateSnapshot(this, state, own, spare);
           snapshots.add(snapshot);
           return snapshot;
         });

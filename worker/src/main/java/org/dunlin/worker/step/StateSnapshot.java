@@ -14,8 +14,9 @@ import org.dunlin.worker.member.Device;
 /**
  * A share of the state as it was when this was made. While no step is applied its reader reads the
  * state itself; an update first copies what has not been read yet. So training waits for nothing
- * but, where the reader is slower than a step, that copy. Where there is no memory for it the
- * snapshot breaks, and not the step.
+ * but, where the reader is slower than a step, that copy. It is made where an earlier snapshot's
+ * was: memory that is new takes ten times as long. Where there is none for it the snapshot breaks,
+ * and not the step.
  *
  * <p>Readers read tensor by tensor, in the share's order: what lies before is not kept.
  */
@@ -23,6 +24,7 @@ final class StateSnapshot implements Device.Snapshot {
   private final Lessons lessons;
   private final State state;
   private final List<StateTensor> tensors;
+  private final Map<StateTensor, Block> spare;
 
   // Written inside a read or an update of the state, which exclude each other.
   private final Deque<StateTensor> unread;
@@ -30,10 +32,15 @@ final class StateSnapshot implements Device.Snapshot {
   private String broken = "";
   private boolean closed;
 
-  StateSnapshot(Lessons lessons, State state, List<StateTensor> tensors) {
+  /**
+   * @param spare where copies may be made; those that are not needed any more are put there
+   */
+  StateSnapshot(
+      Lessons lessons, State state, List<StateTensor> tensors, Map<StateTensor, Block> spare) {
     this.lessons = lessons;
     this.state = state;
     this.tensors = tensors;
+    this.spare = spare;
     this.unread = new ArrayDeque<>(tensors);
   }
 
@@ -53,7 +60,7 @@ final class StateSnapshot implements Device.Snapshot {
             throw Refusal.run(broken);
           }
           while (!unread.isEmpty() && !unread.peek().equals(tensor)) {
-            copies.remove(unread.remove());
+            giveBack(unread.remove());
           }
           long count = into.remaining();
           Block copy = copies.get(tensor);
@@ -75,6 +82,7 @@ final class StateSnapshot implements Device.Snapshot {
     } catch (OutOfMemoryError e) {
       unread.clear();
       copies.clear();
+      spare.clear();
       broken =
           "no memory for a copy of what the disk has not taken yet (%s); use a faster one, or checkpoints less often"
               .formatted(e.getMessage());
@@ -85,10 +93,18 @@ final class StateSnapshot implements Device.Snapshot {
     for (StateTensor tensor : unread) {
       if (!copies.containsKey(tensor)) {
         long elements = tensor.tensor().elements();
-        Block copy = new Block(elements);
+        Block before = spare.remove(tensor);
+        Block copy = before == null ? new Block(elements) : before;
         copy.floats(0, elements).put(state.values(segment(tensor), tensor.kind(), 0, elements));
         copies.put(tensor, copy);
       }
+    }
+  }
+
+  private void giveBack(StateTensor tensor) {
+    Block copy = copies.remove(tensor);
+    if (copy != null) {
+      spare.put(tensor, copy);
     }
   }
 
@@ -98,8 +114,8 @@ final class StateSnapshot implements Device.Snapshot {
     lessons.read(
         steps -> {
           closed = true;
+          unread.forEach(this::giveBack);
           unread.clear();
-          copies.clear();
           return closed;
         });
   }
