@@ -15,7 +15,9 @@ record Relaunch(int deaths) {
 
   // Whoever lived so long had got to work.
   private static final long SOON_MS = 60_000;
-  private static final long LEAST_PAUSE_MS = 100;
+
+  // The others first do what the dead one had begun: a JVM that starts would take their cores.
+  private static final long LEAST_PAUSE_MS = 1_000;
 
   /** What follows a death. */
   Relaunch after(long livedMs) {
@@ -25,7 +27,7 @@ record Relaunch(int deaths) {
   /** How long to wait before the next life; empty: there is none. */
   Optional<Long> pauseMs() {
     return deaths < MOST_DEATHS
-        ? Optional.of(LEAST_PAUSE_MS << (2 * Math.max(0, deaths - 1)))
+        ? Optional.of(LEAST_PAUSE_MS << Math.max(0, deaths - 1))
         : Optional.empty();
   }
 }
