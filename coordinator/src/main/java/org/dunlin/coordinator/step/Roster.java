@@ -379,6 +379,18 @@ final class Roster {
   }
 
   Decision lost(State state, Lost event) {
+    return lost(state, event, "it was taken for dead, and the run goes on without it");
+  }
+
+  /** A member that computes wrongly has no part in the run any more. */
+  Decision fence(Decision before, WorkerId worker, String why) {
+    Decision after = lost(before.next(), new Lost(worker, why), "it " + why);
+    List<Effect> effects = new ArrayList<>(before.effects());
+    effects.addAll(after.effects());
+    return new Decision(after.next(), List.copyOf(effects));
+  }
+
+  private Decision lost(State state, Lost event, String reason) {
     WorkerId worker = event.worker();
     String sentence = "worker " + worker + " " + event.why();
     if (state.spares().contains(worker)) {
@@ -399,7 +411,7 @@ final class Roster {
           : ending.fail(next, sentence);
     }
     // Whoever only seemed lost must not linger: it is told, and its launcher may start it anew.
-    Refuse refuse = new Refuse(worker, "it was taken for dead, and the run goes on without it");
+    Refuse refuse = new Refuse(worker, reason);
     if (state.phase() == Phase.GATHERING) {
       return new Decision(next, List.of(refuse, new Note(sentence)));
     }

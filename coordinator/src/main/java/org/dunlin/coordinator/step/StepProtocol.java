@@ -4,10 +4,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.dunlin.coordinator.step.Effect.AskState;
 import org.dunlin.coordinator.step.Effect.Commit;
 import org.dunlin.coordinator.step.Effect.Discard;
 import org.dunlin.coordinator.step.Effect.Ledger;
+import org.dunlin.coordinator.step.Effect.Note;
 import org.dunlin.coordinator.step.Effect.Wait;
 import org.dunlin.coordinator.step.Effect.Write;
 import org.dunlin.coordinator.step.Event.Broken;
@@ -54,11 +57,11 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  *
  * A step is committed when every member of the generation is prepared for it with the same checksum
  * and the ledger has it, and only then does the next one begin. Slots move to other members only
- * then, in a new generation, and only when much time is to be gained. When a member is lost, the
- * others begin a new generation with the lowest uncommitted step; when one is short of memory, all
- * do, with smaller micro-batches, once that is on record. An event that is late, repeated or of
- * another life becomes a {@link Discard}, never an exception. Who takes part is the {@link
- * Roster}'s matter, and how a run ends the {@link Ending}'s.
+ * then, in a new generation, and only when much time is to be gained. When a member is lost, or
+ * holds another gradient than most, the others begin a new generation with the lowest uncommitted
+ * step; when one is short of memory, all do, with smaller micro-batches, once that is on record. An
+ * event that is late, repeated or of another life becomes a {@link Discard}, never an exception.
+ * Who takes part is the {@link Roster}'s matter, and how a run ends the {@link Ending}'s.
  */
 public final class StepProtocol {
   /**
@@ -71,6 +74,9 @@ public final class StepProtocol {
 
   /** Attempts in a row that come to nothing although all live; each takes a lease or longer. */
   static final int MOST_RETRIES = 8;
+
+  /** Times in a row that members hold different gradients and none has more than half of them. */
+  private static final int MOST_TIES = 2;
 
   private final Term term;
   private final long steps;
@@ -236,24 +242,64 @@ public final class StepProtocol {
 
   // All are prepared: if for the same, the step counts as soon as that is durable.
   private Decision agree(State state) {
-    WorkerId first = state.shares().get(0).worker();
-    StepResult agreed = state.prepared().get(first);
-    for (Map.Entry<WorkerId, StepResult> entry : state.prepared().entrySet()) {
-      if (entry.getValue().checksum() != agreed.checksum()) {
-        return ending.fail(
-            state,
-            "step %d: %s and %s hold different gradients (checksums %016x and %016x); one of these machines computes wrongly"
-                .formatted(
-                    state.step(),
-                    first,
-                    entry.getKey(),
-                    agreed.checksum(),
-                    entry.getValue().checksum()));
+    Map<Long, List<WorkerId>> byChecksum = new TreeMap<>();
+    state
+        .prepared()
+        .forEach(
+            (worker, result) ->
+                byChecksum.computeIfAbsent(result.checksum(), c -> new ArrayList<>()).add(worker));
+    return byChecksum.size() == 1
+        ? new Decision(
+            state.withCommitting(),
+            List.of(
+                new Ledger(
+                    state.generation(), state.step(), byChecksum.keySet().iterator().next())))
+        : disagree(state, byChecksum);
+  }
+
+  // Whom more than half contradict computes wrongly. Without such a half the sum is made once more:
+  // a bit that flipped in one memory is right then.
+  private Decision disagree(State state, Map<Long, List<WorkerId>> byChecksum) {
+    Optional<Long> right =
+        byChecksum.entrySet().stream()
+            .filter(entry -> 2 * entry.getValue().size() > state.prepared().size())
+            .map(Map.Entry::getKey)
+            .findFirst();
+    if (right.isPresent()) {
+      return fence(state, byChecksum, right.get());
+    }
+    String sentence =
+        "step %d: the workers hold different gradients (checksums %s); one of these machines computes wrongly"
+            .formatted(state.step(), checksums(byChecksum));
+    return state.retries() < MOST_TIES
+        ? roster.assign(state.withRetry(), List.of(new Note(sentence + "; they sum it up again")))
+        : ending.fail(state, sentence);
+  }
+
+  private Decision fence(State state, Map<Long, List<WorkerId>> byChecksum, long right) {
+    Decision decision = new Decision(state, List.of());
+    for (Map.Entry<Long, List<WorkerId>> entry : byChecksum.entrySet()) {
+      if (entry.getKey() == right) {
+        continue;
+      }
+      String why =
+          "holds another gradient of step %d than the others (checksum %016x; expected: %016x): its machine computes wrongly"
+              .formatted(state.step(), entry.getKey(), right);
+      for (WorkerId worker : entry.getValue()) {
+        decision = roster.fence(decision, worker, why);
       }
     }
-    return new Decision(
-        state.withCommitting(),
-        List.of(new Ledger(state.generation(), state.step(), agreed.checksum())));
+    return decision;
+  }
+
+  private static String checksums(Map<Long, List<WorkerId>> byChecksum) {
+    return byChecksum.entrySet().stream()
+        .map(entry -> "%016x of %s".formatted(entry.getKey(), names(entry.getValue())))
+        .collect(Collectors.joining(", "));
+  }
+
+  private static String names(List<WorkerId> workers) {
+    return workers.stream().map(WorkerId::toString).collect(Collectors.joining(" and "));
   }
 
   // Whoever was lost meanwhile was prepared too; the others apply the step before they go on.

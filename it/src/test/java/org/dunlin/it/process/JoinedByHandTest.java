@@ -61,7 +61,9 @@ class JoinedByHandTest {
     assertThat(Sha256.of(run.resolve("model/model.safetensors"))).isEqualTo(alone);
   }
 
-  /** Every sample still counts once; only the promise of equal bits is given up, and that is said. */
+  /**
+   * Every sample still counts once; only the promise of equal bits is given up, and that is said.
+   */
   @Test
   @Tag("long")
   void shouldTrainWithOtherKernelsWhereThatIsAllowed() throws Exception {

@@ -104,7 +104,11 @@ final class Conversation {
       case "loaded" ->
           new Event.Loaded(worker(w[1]), Simulation.TERM, w.length > 2 ? w[2] : "probe");
       case "prepared" ->
-          new Event.Prepared(worker(w[1]), Simulation.TERM, generation(w[2]), result(w[3]));
+          new Event.Prepared(
+              worker(w[1]),
+              Simulation.TERM,
+              generation(w[2]),
+              w.length > 4 ? result(w[3], Long.parseLong(w[4])) : result(w[3]));
       case "memory-short" ->
           new Event.MemoryShort(
               worker(w[1]),
@@ -230,8 +234,12 @@ final class Conversation {
   }
 
   private static StepResult result(String step) {
+    return result(step, 7);
+  }
+
+  private static StepResult result(String step, long checksum) {
     return new StepResult(
-        Long.parseLong(step), 7, true, 1, new Scalars(1, 1, 0), new double[] {0.5}, 0);
+        Long.parseLong(step), checksum, true, 1, new Scalars(1, 1, 0), new double[] {0.5}, 0);
   }
 
   private StepHeader header(long step) {

@@ -453,7 +453,12 @@ final class Simulation {
       case Effect.Note e -> {}
       case Effect.Park e -> tell(e.worker(), new MemberEvent.Parked(term, e.reason()));
       case Effect.Dismiss e -> tell(e.worker(), new MemberEvent.Dismissed(term, e.reason(), false));
-      case Effect.Refuse e -> tell(e.worker(), new MemberEvent.Dismissed(term, e.reason(), true));
+      case Effect.Refuse e -> {
+        Invariants.check(
+            isLiar(e.worker()) || !e.reason().contains("computes wrongly"),
+            e.worker() + " is fenced out, yet computed rightly");
+        tell(e.worker(), new MemberEvent.Dismissed(term, e.reason(), true));
+      }
       case Effect.Finish e -> end(new Outcome(Optional.empty(), e.steps(), saved));
       case Effect.Fail e ->
           end(new Outcome(Optional.of(e.sentence()), state.step(), Optional.empty()));
@@ -615,9 +620,14 @@ final class Simulation {
     return large || step < shape.shortFromStep() || rows <= shape.rowsThatFit();
   }
 
+  /** Whether a worker's machine may compute wrongly: of those that begin, the last one's. */
+  boolean isLiar(WorkerId worker) {
+    return worker.name().equals("w" + (shape.workers() - 1));
+  }
+
   /** The checksum that a worker reports: its own, or that of a machine that computes wrongly. */
   long reported(WorkerId worker, long step, long checksum) {
-    return storm.lies(worker, step) ? checksum + 1 : checksum;
+    return state.shares().size() > 1 && storm.lies(worker, step) ? checksum + 1 : checksum;
   }
 
   /** Another worker is the slow one every few steps, so that slots move. */

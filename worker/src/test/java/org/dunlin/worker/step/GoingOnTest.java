@@ -3,6 +3,8 @@ package org.dunlin.worker.step;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.lang.reflect.Proxy;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -190,6 +192,28 @@ class GoingOnTest {
     }
   }
 
+  /**
+   * One that holds another sum than the others says so by its checksum; summed again it is right.
+   */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void shouldHaveTheRightSumTheSecondTimeWhenABitFlippedInOneMembersMemory(Case how)
+      throws Exception {
+    SmallRun run = run(how.kind());
+    Trained calm = calm(run, how);
+    try (Group group = new Group(run, how, 3)) {
+      group.step(0);
+      group.flipABitOf(how.threads() % 3);
+      List<Long> found =
+          group.computeAll(1).stream().map(each -> each.orElseThrow().checksum()).toList();
+      assertThat(found).filteredOn(calm.checksums().get(1)::equals).hasSize(2);
+      group.meetAnew();
+      group.finish(1);
+      group.assertEquals(calm, "after a bit flipped");
+      group.assertNothingTwice(run, STEPS, "after a bit flipped");
+    }
+  }
+
   private static SmallRun run(Training kind) {
     return new SmallRun(kind, Frozen.NOTHING, POOLS, 0.2, 2, 32);
   }
@@ -303,7 +327,33 @@ class GoingOnTest {
               });
       computeAll(step);
       living.remove(Integer.valueOf(victim));
-      all.forEach(Exchange::close);
+      meetAnew();
+      return alive() > 1;
+    }
+
+    /** From now on once, in what one member has of the reduced gradient. */
+    void flipABitOf(int member) {
+      Exchange exact = exchanges.get(member);
+      Exchange flipping =
+          (Exchange)
+              Proxy.newProxyInstance(
+                  Exchange.class.getClassLoader(),
+                  new Class<?>[] {Exchange.class},
+                  (proxy, method, arguments) -> {
+                    Object result = method.invoke(exact, arguments);
+                    if (method.getName().equals("allGather")
+                        && arguments[1] == Exchange.Kind.GRADIENTS) {
+                      FloatBuffer sum = (FloatBuffer) arguments[2];
+                      sum.put(7, Float.intBitsToFloat(Float.floatToRawIntBits(sum.get(7)) ^ 1));
+                    }
+                    return result;
+                  });
+      exchanges = new ArrayList<>(exchanges);
+      exchanges.set(member, flipping);
+    }
+
+    void meetAnew() throws Exception {
+      exchanges.forEach(Exchange::close);
       generation++;
       if (alive() == 1) {
         exchanges = List.of(new Alone());
@@ -320,7 +370,6 @@ class GoingOnTest {
                 .toList();
       }
       opened.addAll(exchanges);
-      return alive() > 1;
     }
 
     void stepWithDeath(long step, int place, int moment, boolean atOnce) throws Exception {
