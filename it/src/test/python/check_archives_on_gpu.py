@@ -66,8 +66,8 @@ class Case:
         return other
 
     # The numbers that steer a method stay on the processor: the scripts read them as ints.
-    def config(self, drop=0.0, attention=0.0, unified=1, factors=F32, pooling=0):
-        return torch.tensor([self.heads, 0, pooling, 1, round(drop * 65536), round(attention * 65536), unified, 0, factors])
+    def config(self, drop=0.0, attention=0.0, unified=1, factors=F32, pooling=0, written=0):
+        return torch.tensor([self.heads, 0, pooling, 1, round(drop * 65536), round(attention * 65536), unified, 0, factors, written])
 
 
 def move(value, device):
@@ -150,6 +150,17 @@ def sums(m, c, d):
     return [rows, m.norms(torch.tensor([1]), g), *g]
 
 
+def staging(m, c, d):
+    """Copies there and back, through pinned memory where d is a CUDA device."""
+    word, w = torch.zeros_like(c.word), [torch.zeros_like(t) for t in c.w]
+    m.refresh(word, [t.cpu() for t in [c.word, *c.w]], w)
+    staged = m.to_device(word, [c.ids.cpu(), c.lengths.cpu(), c.keys[:0].cpu()])
+    assert all(t.device == word.device for t in staged)
+    found = m.to_host([word, *w, *(t.float() for t in staged[:2])])
+    assert all(t.device.type == "cpu" and t.is_pinned() == word.is_cuda for t in found)
+    return found
+
+
 def adamw(m, c, d):
     w, g = [t.clone() for t in c.w], like(c.w, d)
     mean, square = like(c.w, d), [t * t for t in like(c.w, d)]
@@ -165,6 +176,7 @@ METHODS = {
     "the same, last token": (encode, dict(unified=0, pooling=2)),
     "three heads": (encode, {}),
     "three heads, dropout": (encode, dict(drop=0.1)),
+    "written attention": (encode, dict(written=1)),
     "dropout of attention": (encode, dict(drop=0.1, attention=0.1)),
     "by layers": (encode, dict(layers=True)),
     "by layers, dropout": (encode, dict(layers=True, drop=0.1, attention=0.1)),
@@ -179,6 +191,7 @@ METHODS = {
     "loss, m3, local": (loss, dict(how=2, local=1, taught=1)),
     "accumulate, norms": (sums, {}),
     "AdamW": (adamw, {}),
+    "staging": (staging, {}),
 }
 
 

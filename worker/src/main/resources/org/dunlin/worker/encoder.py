@@ -2,9 +2,10 @@
 # the word embedding: positions, token types, LayerNorm (2), then 16 tensors a layer, then, where
 # there are heads, the multi-vector one's and the sparse one's (2 each).
 #   config: int64 [heads, first position, pooling, normalise, hidden dropout, attention dropout,
-#           unified, frozen, factors, matryoshka widths...]; pooling 0 = cls, 1 = mean, 2 = last
+#           unified, frozen, factors, written, matryoshka widths...]; pooling 0 = cls, 1 = mean, 2 = last
 #           token; dropout in 1/65536; frozen 0 = nothing, 1 = positions, 2 = all but the heads;
-#           factors: the type of the layers' products, 6 = float32, 15 = bfloat16, 5 = float16
+#           factors: the type of the layers' products, 6 = float32, 15 = bfloat16, 5 = float16;
+#           written: 1 = attention is written out, as it is with dropout, and not the fused kernel
 #   eps:    float64 [LayerNorm epsilon]
 #   ids:    int64 [rows, tokens], padded with the pad id; lengths: int64 [rows], real tokens
 #   keys:   int64 [rows], one random key a row for dropout; empty outside of training
@@ -103,7 +104,7 @@ def layer(self: __torch__.Dunlin, config: Tensor, eps: Tensor, x: Tensor, layer:
   k = (self).spread((self).product(x, w[torch.add(b, 2)], w[torch.add(b, 3)], factors), held, split)
   v = (self).spread((self).product(x, w[torch.add(b, 4)], w[torch.add(b, 5)], factors), held, split)
   site = torch.add(1, torch.mul(layer, 3))
-  if torch.eq(drop_attention, 0):
+  if torch.__and__(torch.eq(drop_attention, 0), torch.eq(int(torch.select(config, 0, 9)), 0)):
     a = torch.scaled_dot_product_attention(q, k, v, visible)
   else:
     a = (self).attend(q, k, v, visible, keys, site, drop_attention)
@@ -151,7 +152,8 @@ def pad(self: __torch__.Dunlin, x: Tensor, held: Optional[Tensor], places: int) 
 def spread(self: __torch__.Dunlin, x: Tensor, held: Optional[Tensor], split: List[int]) -> Tensor:
   return torch.transpose(torch.view((self).pad(x, held, torch.mul(split[0], split[1])), split), 1, 2)
 
-# Attention written out, because the dropout inside the fused kernel takes no generator.
+# Attention written out, because the dropout inside the fused kernel takes no generator, and because
+# on CUDA that kernel adds gradients in no fixed order.
 def attend(self: __torch__.Dunlin, q: Tensor, k: Tensor, v: Tensor, visible: Optional[Tensor], keys: Tensor, site: int, drop: int) -> Tensor:
   heads = torch.size(q, 1)
   tokens = torch.size(q, 2)
@@ -160,6 +162,8 @@ def attend(self: __torch__.Dunlin, q: Tensor, k: Tensor, v: Tensor, visible: Opt
   if torch.__isnot__(visible, None):
     s = torch.masked_fill(s, torch.logical_not(unchecked_cast(Tensor, visible)), -inf)
   p = torch.softmax(s, 3)
+  if torch.eq(drop, 0):
+    return torch.matmul(torch.to(p, ops.prim.dtype(v)), v)
   # A draw's number is (head, query position, key position), whatever the padded length.
   lanes = torch.floordiv(torch.add(tokens, 3), 4)
   head = torch.reshape(torch.mul(torch.arange(heads, device=ops.prim.device(keys)), 268435456), [1, heads, 1, 1])
@@ -224,12 +228,12 @@ def pool(self: __torch__.Dunlin, config: Tensor, x: Tensor, lengths: Tensor) -> 
       last = torch.reshape(torch.sub(lengths, 1), [-1, 1, 1])
       index = torch.expand(last, [-1, 1, torch.size(x, 2)])
       e = torch.squeeze(torch.gather(x, 1, index), 1)
-  widths = torch.sub(torch.numel(config), 9)
+  widths = torch.sub(torch.numel(config), 10)
   if torch.eq(widths, 0):
     return torch.contiguous((self).unit(config, e))
   parts = annotate(List[Tensor], [])
   for i in range(widths):
-    width = int(torch.select(config, 0, torch.add(9, i)))
+    width = int(torch.select(config, 0, torch.add(10, i)))
     torch.append(parts, (self).unit(config, torch.slice(e, 1, 0, width)))
   return torch.cat(parts, 1)
 

@@ -66,7 +66,9 @@ final class WorkerCommand implements Callable<Integer> {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Compute threads, each with a micro-batch in work (default: one a core).")
+      description =
+          "Compute threads, each with a micro-batch in work (default: one a core; with --devices the"
+              + " cores are shared out, and fewer are taken where a device holds fewer).")
   private Optional<Integer> threads;
 
   @Option(
@@ -74,8 +76,9 @@ final class WorkerCommand implements Callable<Integer> {
       paramLabel = "N",
       split = ",",
       description =
-          "CUDA devices by number, one worker process for each, named NAME-0 and so on. This Dunlin"
-              + " trains on processors only: such workers say so and end.")
+          "CUDA devices by number, one worker process for each, named NAME-0 and so on: encoders"
+              + " compute there, all else here. Written and tested on the processor with the same"
+              + " copies; never run on a CUDA device (docs/gpu.md).")
   private List<Integer> devices = List.of();
 
   @Option(

@@ -200,8 +200,8 @@ final class FlagTable {
     always("--standalone", "that is how it starts", "true");
     refused("--ddp_timeout", "a lost process is noticed by its silence; leave it out");
     always("--ddp_find_unused_parameters", "there are none to find", "true", "false");
-    always("--use_cpu", "this build computes on processors", "true");
-    always("--no_cuda", "this build computes on processors", "true");
+    always("--use_cpu", "the workers of train compute on processors", "true");
+    always("--no_cuda", "the workers of train compute on processors", "true");
   }
 
   private static void sets(String flag, String key, String note) {

@@ -14,6 +14,10 @@ import org.dunlin.coordinator.report.RunEvent;
  */
 final class DeviceWorkers {
   private static final String VISIBLE = "CUDA_VISIBLE_DEVICES";
+
+  // With a workspace of fixed size cuBLAS gives equal bits from call to call.
+  private static final String WORKSPACE = "CUBLAS_WORKSPACE_CONFIG";
+
   private static final long MIB = 1 << 20;
 
   // As the launcher has it: what a run takes is checked when it is known.
@@ -68,7 +72,11 @@ final class DeviceWorkers {
                 Runtime.getRuntime().maxMemory() / MIB,
                 DIRECT_MIB,
                 JoinedWorker.log(own),
-                Map.of(VISIBLE, visible(device, Optional.ofNullable(System.getenv(VISIBLE))))),
+                Map.of(
+                    VISIBLE,
+                    visible(device, Optional.ofNullable(System.getenv(VISIBLE))),
+                    WORKSPACE,
+                    ":4096:8")),
             lines,
             exitCode -> ended(own, exitCode, end)));
     ends.add(end);

@@ -13,9 +13,11 @@ import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.driver.HostCheck;
 import org.dunlin.worker.engine.Devices;
+import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
 import org.dunlin.worker.step.KernelProbe;
+import org.dunlin.worker.step.Memory;
 import org.dunlin.worker.step.StepCompute;
 import org.dunlin.worker.trace.Trace;
 
@@ -52,9 +54,8 @@ public final class JoinedWorker {
   /** The same for one worker, in this process. */
   static int join(
       JoinRequest request, String name, CompletionStage<Void> stop, Consumer<String> lines) {
-    if (!request.devices().isEmpty()) {
-      throw Devices.untrained(request.devices().get(0));
-    }
+    request.devices().forEach(Devices::requireEngine);
+    EncoderDevice on = request.devices().isEmpty() ? EncoderDevice.PROCESSOR : EncoderDevice.CUDA;
     WorkerId worker = new WorkerId(name, 1);
     Consumer<String> told = sentence -> lines.accept("worker " + worker + ": " + sentence);
     String host = Addresses.numeric("--join", request.coordinator().host());
@@ -73,8 +74,8 @@ public final class JoinedWorker {
             worker,
             Version.CURRENT,
             own,
-            spec -> device(spec, request, trace, told),
-            spec -> KernelProbe.sha256(spec.compute()),
+            spec -> device(spec, on, request, trace, told),
+            spec -> KernelProbe.sha256(spec.compute(), on),
             Math.toIntExact(request.patience().toMillis()),
             told);
     String where =
@@ -91,15 +92,34 @@ public final class JoinedWorker {
   }
 
   private static StepCompute device(
-      RunSpec spec, JoinRequest request, Trace trace, Consumer<String> told) {
-    int threads = threads(request);
+      RunSpec spec, EncoderDevice on, JoinRequest request, Trace trace, Consumer<String> told) {
     MemoryBudget.requireBlocks(spec);
-    MemoryBudget budget = MemoryBudget.of(spec, threads, 1);
-    budget.requireDirect();
-    budget.requirePhysical(1, Runtime.getRuntime().maxMemory());
-    told.accept(budget.line());
+    MemoryBudget budget = MemoryBudget.of(spec, threads(request), 1);
+    return on.isInPlace()
+        ? onProcessor(spec, budget, request, trace, told)
+        : onDevice(spec, on, budget.besideDevice(), request, trace, told);
+  }
+
+  private static StepCompute onProcessor(
+      RunSpec spec, MemoryBudget budget, JoinRequest request, Trace trace, Consumer<String> told) {
+    budget.require(told);
     Processor.advice(spec.compute().precision()).ifPresent(told);
-    return StepCompute.among(1, spec, threads, trace);
+    return StepCompute.among(1, spec, threads(request), trace);
+  }
+
+  private static StepCompute onDevice(
+      RunSpec spec,
+      EncoderDevice on,
+      MemoryBudget budget,
+      JoinRequest request,
+      Trace trace,
+      Consumer<String> told) {
+    budget.require(told);
+    DeviceBudget there = DeviceBudget.ofCuda(spec, budget.parametersBytes(), threads(request));
+    there.requireParameters();
+    told.accept(there.line());
+    Memory memory = there.memory(spec.compute().recomputesLayers());
+    return StepCompute.on(on, spec, there.threads(), memory, trace);
   }
 
   // Processes of containers may all have number 1, but hardly the same host name as well.

@@ -5,6 +5,7 @@ import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
@@ -68,8 +69,14 @@ public record MemoryBudget(
         all,
         dense * (waiting + computeThreads),
         2 * passages * floats * Float.BYTES,
-        computeThreads * ActivationBytes.most(spec),
+        computeThreads * ActivationBytes.most(spec, false),
         Memory.ofMachine(spec.compute().recomputesLayers(), workers).graphBytes());
+  }
+
+  /** The same where the encoder computes on a device, which has what libtorch takes. */
+  MemoryBudget besideDevice() {
+    return new MemoryBudget(
+        parametersBytes, momentsBytes, reducedBytes, partialBytes, gatherBytes, 0, 0);
   }
 
   private static long passages(BatchSpec batch) {
@@ -100,6 +107,13 @@ public record MemoryBudget(
 
   long directBytes() {
     return parametersBytes + momentsBytes + reducedBytes + partialBytes + gatherBytes;
+  }
+
+  /** Refuses what a worker alone on this machine would not be given, and tells of the rest. */
+  void require(Consumer<String> told) {
+    requireDirect();
+    requirePhysical(1, Runtime.getRuntime().maxMemory());
+    told.accept(line());
   }
 
   /** Refuses what this JVM would not be given. */
@@ -139,7 +153,7 @@ public record MemoryBudget(
             gib(gatherBytes));
   }
 
-  private static String gib(long bytes) {
+  static String gib(long bytes) {
     return String.format(Locale.ROOT, "%.2f GiB", bytes / GIB);
   }
 

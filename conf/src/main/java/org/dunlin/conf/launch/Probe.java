@@ -143,7 +143,7 @@ final class Probe {
     long ofRow =
         spec.compute().recomputesLayers()
             ? ActivationBytes.states(spec.encoder(), 1, tokens)
-            : ActivationBytes.graph(spec.encoder(), spec.compute().precision(), 1, tokens);
+            : ActivationBytes.graph(spec.encoder(), spec.compute().precision(), false, 1, tokens);
     return Math.min(budget.keptBytes(), rows * ofRow);
   }
 

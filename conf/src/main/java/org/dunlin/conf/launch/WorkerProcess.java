@@ -7,6 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.engine.Failure;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
@@ -68,7 +69,7 @@ public final class WorkerProcess {
             Version.CURRENT,
             LocalRun.HOST,
             spec -> StepCompute.among(workers, spec, threads, trace(worker, traceFile)),
-            spec -> KernelProbe.sha256(spec.compute()),
+            spec -> KernelProbe.sha256(spec.compute(), EncoderDevice.PROCESSOR),
             ABSENCE_MS,
             LOG::info);
     return Membership.run(

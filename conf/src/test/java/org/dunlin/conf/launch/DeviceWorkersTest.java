@@ -36,7 +36,8 @@ class DeviceWorkersTest {
     }
     assertThat(exitCode).isEqualTo(2);
     assertThat(lines)
-        .anyMatch(line -> line.startsWith("worker gpu-70: --devices: 70 (expected: none"))
+        .anyMatch(
+            line -> line.startsWith("worker gpu-70: --devices: 70 (expected: none: this libt"))
         .anyMatch(line -> line.startsWith("worker gpu-71: --devices: 71 is in use by worker else"))
         .anyMatch(line -> line.startsWith("worker gpu-70 ended with exit code 2; its log is "));
   }

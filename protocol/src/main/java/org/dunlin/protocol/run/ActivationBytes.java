@@ -6,11 +6,16 @@ import org.dunlin.protocol.run.ComputeSpec.Precision;
 public final class ActivationBytes {
   private ActivationBytes() {}
 
-  /** Of a whole graph. */
-  public static long graph(EncoderSpec spec, Precision precision, int rows, int tokens) {
+  /**
+   * Of a whole graph.
+   *
+   * @param writesAttentionOut whether scores of each two tokens are kept even without dropout
+   */
+  public static long graph(
+      EncoderSpec spec, Precision precision, boolean writesAttentionOut, int rows, int tokens) {
     long all = (long) rows * tokens;
     long floats = all * spec.layers() * (16L * spec.hidden() + 3L * spec.feedForward());
-    if (spec.attentionDropout() > 0) {
+    if (writesAttentionOut || spec.attentionDropout() > 0) {
       floats += 4L * all * tokens * spec.heads() * spec.layers();
     }
     return floats * Float.BYTES + casts(spec, precision);
@@ -27,20 +32,24 @@ public final class ActivationBytes {
     return (long) rows * tokens * (spec.layers() + 1) * spec.hidden() * Float.BYTES;
   }
 
-  /** Of the largest micro-batch that a run allows, on its way back. */
-  public static long most(RunSpec run) {
+  /**
+   * Of the largest micro-batch that a run allows, on its way back.
+   *
+   * @param writesAttentionOut as in {@link #graph}
+   */
+  public static long most(RunSpec run, boolean writesAttentionOut) {
     BatchSpec batch = run.batch();
     int longest = Math.max(batch.queryMaxTokens(), batch.passageMaxTokens());
     long most = 0;
     for (int tokens = Integer.highestOneBit(longest); tokens > 0; tokens /= 2) {
-      most = Math.max(most, of(run, tokens));
+      most = Math.max(most, of(run, writesAttentionOut, tokens));
     }
-    return Math.max(most, of(run, longest));
+    return Math.max(most, of(run, writesAttentionOut, longest));
   }
 
-  private static long of(RunSpec run, int tokens) {
+  private static long of(RunSpec run, boolean writesAttentionOut, int tokens) {
     int rows = run.batch().mostRows(tokens);
-    long graph = graph(run.encoder(), run.compute().precision(), rows, tokens);
+    long graph = graph(run.encoder(), run.compute().precision(), writesAttentionOut, rows, tokens);
     return run.compute().recomputesLayers()
         ? states(run.encoder(), rows, tokens) + graph / run.encoder().layers()
         : graph;

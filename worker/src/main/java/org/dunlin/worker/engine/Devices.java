@@ -1,12 +1,13 @@
 package org.dunlin.worker.engine;
 
 import ai.djl.util.cuda.CudaUtils;
+import java.lang.management.MemoryUsage;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.dunlin.protocol.Refusal;
 
-/** The CUDA devices of this machine. */
+/** The CUDA devices of this machine, as libcudart and libtorch tell of them. */
 public final class Devices {
   private Devices() {}
 
@@ -31,16 +32,28 @@ public final class Devices {
       }
       if (device < 0 || device >= there) {
         throw Refusal.usage(
-            "--devices: %d (expected: less than %d, the CUDA devices that this machine has); leave --devices out to train on the processor"
+            "--devices: %d (expected: less than %d, the CUDA devices that this process finds with libcudart); put the folder of libcudart.so on LD_LIBRARY_PATH, or leave --devices out to train on the processor"
                 .formatted(device, there));
       }
     }
   }
 
-  /** What a worker on a device is told: the scripts run there, but a step does not. */
-  public static Refusal untrained(int device) {
-    return Refusal.usage(
-        "--devices: %d (expected: none: this Dunlin keeps parameters, gradients and losses in the processor's memory and trains there only); leave --devices out"
-            .formatted(device));
+  /**
+   * Refuses a device that the engine cannot use. Starts the engine.
+   *
+   * @param device its number, for the sentence; the process is shown no other
+   */
+  public static void requireEngine(int device) {
+    if (!Torch.hasCuda()) {
+      throw Refusal.usage(
+          "--devices: %d (expected: none: this libtorch has no CUDA or finds no device); set PYTORCH_LIBRARY_PATH to the lib folder of PyTorch %s with CUDA 12.8 and PYTORCH_FLAVOR to cu128, or leave --devices out"
+              .formatted(device, Torch.version()));
+    }
+  }
+
+  /** What is free of the memory of the first CUDA device that this process is shown, in bytes. */
+  public static long freeBytes() {
+    MemoryUsage memory = CudaUtils.getGpuMemory(EncoderDevice.CUDA.device());
+    return memory.getMax() - memory.getUsed();
   }
 }

@@ -20,7 +20,7 @@ public final class ScriptArchive {
 
   /** What an archive is made of, in this order; together they are the body of one class. */
   private static final List<String> SOURCES =
-      List.of("encoder.py", "loss.py", "optimizer.py", "inference.py");
+      List.of("encoder.py", "loss.py", "optimizer.py", "inference.py", "staging.py");
 
   private ScriptArchive() {}
 

@@ -2,6 +2,7 @@ package org.dunlin.worker.engine;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
+import ai.djl.engine.StandardCapabilities;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -48,8 +49,26 @@ public final class Torch {
         Device.cpu());
   }
 
-  /** A contiguous array's own memory as floats, row-major; good while the array is open. */
+  /** Its version, as 2.7.1. */
+  static String version() {
+    return ENGINE.getVersion();
+  }
+
+  /** Whether libtorch was built with CUDA and finds a device. */
+  static boolean hasCuda() {
+    return ENGINE.hasCapability(StandardCapabilities.CUDA);
+  }
+
+  /**
+   * A contiguous array's own memory as floats, row-major; good while the array is open.
+   *
+   * @param array in the processor's memory
+   */
   public static FloatBuffer floats(NDArray array) {
+    if (array.getDevice().isGpu()) {
+      throw new IllegalArgumentException(
+          "an array is in the memory of %s (expected: cpu)".formatted(array.getDevice()));
+    }
     return JniUtils.getByteBuffer((PtNDArray) array, true)
         .order(ByteOrder.nativeOrder())
         .asFloatBuffer();

@@ -1,5 +1,6 @@
 package org.dunlin.worker.step;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.List;
@@ -112,7 +113,7 @@ final class EmbeddingPass {
     NDManager owner = step.newSubManager();
     boolean kept = false;
     try {
-      MicroBatch micro = microBatch(owner, slot, number);
+      MicroBatch micro = microBatch(module, owner, slot, number);
       long needed = memory.byLayers() ? encoder.stateBytes(micro) : encoder.graphBytes(micro);
       if (bytes.addAndGet(-needed) < 0) {
         bytes.addAndGet(needed);
@@ -120,7 +121,7 @@ final class EmbeddingPass {
         return;
       }
       Encoder.Encoded encoded = encode(module, owner, micro);
-      slot.embedded(number, micro, encoded.out());
+      embedded(module, owner, slot, number, micro, encoded.out());
       slot.keep(number, new SlotWork.Kept(owner, micro, encoded, needed));
       kept = true;
     } finally {
@@ -134,7 +135,7 @@ final class EmbeddingPass {
       Module module, NDManager owner, SlotWork slot, int number, MicroBatch micro) {
     Torch.recordGraph(false);
     try {
-      slot.embedded(number, micro, encoder.embed(module, owner, micro));
+      embedded(module, owner, slot, number, micro, encoder.embed(module, owner, micro));
     } finally {
       Torch.recordGraph(true);
     }
@@ -143,12 +144,25 @@ final class EmbeddingPass {
   /** A micro-batch ready for its backward pass. */
   SlotWork.Kept again(Module module, NDManager scope, SlotWork slot, int number) {
     NDManager owner = scope.newSubManager();
-    MicroBatch micro = microBatch(owner, slot, number);
+    MicroBatch micro = microBatch(module, owner, slot, number);
     return new SlotWork.Kept(owner, micro, encode(module, owner, micro), 0);
   }
 
-  private MicroBatch microBatch(NDManager manager, SlotWork slot, int number) {
-    return MicroBatch.of(manager, slot.batch(), number, spec.encoder(), spec.seed());
+  private void embedded(
+      Module module,
+      NDManager owner,
+      SlotWork slot,
+      int number,
+      MicroBatch micro,
+      List<NDArray> out) {
+    try (NDManager scope = owner.newSubManager()) {
+      slot.embedded(number, micro, encoder.read(module, scope, out));
+    }
+  }
+
+  private MicroBatch microBatch(Module module, NDManager owner, SlotWork slot, int number) {
+    MicroBatch made = MicroBatch.of(owner, slot.batch(), number, spec.encoder(), spec.seed());
+    return encoder.staged(module, owner, made);
   }
 
   private Encoder.Encoded encode(Module module, NDManager manager, MicroBatch micro) {

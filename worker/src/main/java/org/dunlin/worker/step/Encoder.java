@@ -10,6 +10,8 @@ import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.HeadSpec;
 import org.dunlin.protocol.run.LossSpec;
+import org.dunlin.protocol.run.OptimizerSpec.Frozen;
+import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.engine.Module;
 
 /** The encoder's scripts with their fixed arguments. Thread-safe: modules are the callers'. */
@@ -19,7 +21,8 @@ final class Encoder {
   private final int outputs;
   private final NDArray config;
   private final NDArray epsilon;
-  private final State state;
+  private final Staging staging;
+  private final boolean writesAttentionOut;
 
   /**
    * A micro-batch on its way.
@@ -36,9 +39,17 @@ final class Encoder {
     }
   }
 
-  /** With float32 factors. */
+  /** On the processor, with float32 factors. */
   Encoder(NDManager manager, EncoderSpec spec, HeadSpec heads, LossSpec loss, State state) {
-    this(manager, spec, heads, loss, Precision.FP32, state);
+    this(
+        manager,
+        spec,
+        heads,
+        loss,
+        Precision.FP32,
+        EncoderDevice.PROCESSOR,
+        state.frozen(),
+        new Staging.InPlace(state));
   }
 
   Encoder(
@@ -47,10 +58,13 @@ final class Encoder {
       HeadSpec heads,
       LossSpec loss,
       Precision precision,
-      State state) {
+      EncoderDevice device,
+      Frozen frozen,
+      Staging staging) {
     this.spec = spec;
     this.precision = precision;
-    this.state = state;
+    this.staging = staging;
+    this.writesAttentionOut = device.writesAttentionOut();
     this.outputs = heads.unified() ? 3 : 1;
     List<Long> numbers = new ArrayList<>();
     numbers.add((long) spec.heads());
@@ -66,7 +80,7 @@ final class Encoder {
     numbers.add(share(spec.attentionDropout()));
     numbers.add(heads.unified() ? 1L : 0);
     numbers.add(
-        switch (state.frozen()) {
+        switch (frozen) {
           case NOTHING -> 0L;
           case POSITIONS -> 1L;
           case ENCODER -> 2L;
@@ -77,6 +91,7 @@ final class Encoder {
           case BF16 -> 15L;
           case FP16 -> 5L;
         });
+    numbers.add(writesAttentionOut ? 1L : 0);
     loss.matryoshkaDims().forEach(width -> numbers.add((long) width));
     this.config = manager.create(numbers.stream().mapToLong(Long::longValue).toArray());
     this.epsilon = manager.create(new double[] {spec.layerNormEpsilon()});
@@ -89,7 +104,8 @@ final class Encoder {
 
   /** What a graph takes, in bytes, by estimate. */
   long graphBytes(MicroBatch batch) {
-    return ActivationBytes.graph(spec, precision, batch.rows().length, batch.tokens());
+    return ActivationBytes.graph(
+        spec, precision, writesAttentionOut, batch.rows().length, batch.tokens());
   }
 
   /** What {@link #encodeByLayers} keeps, in bytes. */
@@ -97,13 +113,31 @@ final class Encoder {
     return ActivationBytes.states(spec, batch.rows().length, batch.tokens());
   }
 
+  /**
+   * Brings a micro-batch to where this encoder computes; all other methods want it there.
+   *
+   * @param owner of what comes out
+   * @param batch used up
+   */
+  MicroBatch staged(Module module, NDManager owner, MicroBatch batch) {
+    List<NDArray> there =
+        staging.toDevice(module, owner, List.of(batch.ids(), batch.lengths(), batch.keys()));
+    return new MicroBatch(batch.rows(), batch.tokens(), there.get(0), there.get(1), there.get(2));
+  }
+
+  /** What the encoder has given, for Java to read; it may be the same arrays. */
+  List<NDArray> read(Module module, NDManager owner, List<NDArray> out) {
+    return staging.toHost(module, owner, new NDList(out));
+  }
+
   Encoded encode(Module module, NDManager manager, MicroBatch batch) {
-    return cut(module.run("encode", manager, arguments(batch, List.of(), List.of())));
+    return cut(module.run("encode", manager, arguments(module, batch, List.of(), List.of())));
   }
 
   /** Without a graph: the calling thread must not record one. */
   Encoded encodeByLayers(Module module, NDManager manager, MicroBatch batch) {
-    return cut(module.run("embed_by_layers", manager, arguments(batch, List.of(), List.of())));
+    return cut(
+        module.run("embed_by_layers", manager, arguments(module, batch, List.of(), List.of())));
   }
 
   private Encoded cut(NDList all) {
@@ -113,7 +147,7 @@ final class Encoder {
 
   /** Without a graph: the calling thread must not record one. */
   List<NDArray> embed(Module module, NDManager manager, MicroBatch batch) {
-    return module.run("embed", manager, arguments(batch, List.of(), List.of()));
+    return module.run("embed", manager, arguments(module, batch, List.of(), List.of()));
   }
 
   /**
@@ -123,38 +157,47 @@ final class Encoder {
    */
   NDArray rank(Module module, NDManager manager, MicroBatch batch, NDArray seconds) {
     List<NDArray> arguments = new ArrayList<>(List.of(config, epsilon, batch.ids()));
-    arguments.addAll(List.of(batch.lengths(), batch.keys(), state.word(), seconds));
-    arguments.addAll(state.weights());
+    Staging.Weights weights = staging.weights(module);
+    arguments.addAll(List.of(batch.lengths(), batch.keys(), weights.word(), seconds));
+    arguments.addAll(weights.all());
     return module.run("rank", manager, arguments.toArray(NDArray[]::new)).get(0);
   }
 
   /**
    * Gradients of the trained parameters but the word embedding, in layout order, then, if that is
-   * trained, of the looked-up word embeddings [rows, tokens, hidden].
+   * trained, of the looked-up word embeddings [rows, tokens, hidden]; for Java to read.
    *
-   * @param upstream gradients of {@link Encoded#out}
+   * @param upstream gradients of {@link Encoded#out}, where Java made them; used up
    */
   NDList gradients(Module module, NDManager manager, Encoded encoded, List<NDArray> upstream) {
     List<NDArray> arguments = new ArrayList<>(List.of(config, encoded.kept().get(0)));
-    upstream.forEach(array -> arguments.add(Module.list("upstream", array)));
+    staging
+        .toDevice(module, manager, upstream)
+        .forEach(array -> arguments.add(Module.list("upstream", array)));
     encoded.out().forEach(array -> arguments.add(Module.list("out", array)));
-    arguments.addAll(state.trainedWeights());
-    return module.run("gradients", manager, arguments.toArray(NDArray[]::new));
+    arguments.addAll(staging.weights(module).trained());
+    return staging.moveToHost(
+        module, manager, module.run("gradients", manager, arguments.toArray(NDArray[]::new)));
   }
 
   /** The same of {@link #encodeByLayers}. */
   NDList gradientsByLayers(
       Module module, NDManager manager, MicroBatch batch, Encoded encoded, List<NDArray> upstream) {
-    return module.run("gradients_by_layers", manager, arguments(batch, upstream, encoded.kept()));
+    List<NDArray> staged = staging.toDevice(module, manager, upstream);
+    NDArray[] arguments = arguments(module, batch, staged, encoded.kept());
+    return staging.moveToHost(
+        module, manager, module.run("gradients_by_layers", manager, arguments));
   }
 
-  private NDArray[] arguments(MicroBatch batch, List<NDArray> upstream, List<NDArray> states) {
+  private NDArray[] arguments(
+      Module module, MicroBatch batch, List<NDArray> upstream, List<NDArray> states) {
+    Staging.Weights weights = staging.weights(module);
     List<NDArray> arguments =
         new ArrayList<>(
-            List.of(config, epsilon, batch.ids(), batch.lengths(), batch.keys(), state.word()));
+            List.of(config, epsilon, batch.ids(), batch.lengths(), batch.keys(), weights.word()));
     upstream.forEach(array -> arguments.add(Module.list("upstream", array)));
     states.forEach(array -> arguments.add(Module.list("states", array)));
-    arguments.addAll(state.weights());
+    arguments.addAll(weights.all());
     return arguments.toArray(NDArray[]::new);
   }
 }

@@ -7,6 +7,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.dunlin.data.plan.SlotCut;
@@ -24,6 +25,8 @@ import org.dunlin.protocol.run.LossSpec.Pooling;
 import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
+import org.dunlin.worker.engine.EncoderDevice;
+import org.dunlin.worker.trace.Trace;
 
 /**
  * What this machine's kernels make of a fixed problem: one step of a small dense model and one of a
@@ -42,6 +45,7 @@ public final class KernelProbe {
   private static final int SLOTS = 4;
   private static final int LONGEST = 67;
   private static final long SEED = 5;
+  private static final long KEPT_BYTES = 1 << 28; // more than all graphs of it
 
   private KernelProbe() {}
 
@@ -49,13 +53,14 @@ public final class KernelProbe {
    * Computes it, within about a second; starts the engine where that was not done.
    *
    * @param compute as the run will compute
+   * @param on what the run's encoder will compute on
    * @return SHA-256 in hexadecimal of losses, gradients and updated parameters
    */
-  public static String sha256(ComputeSpec compute) {
+  public static String sha256(ComputeSpec compute, EncoderDevice on) {
     try {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      add(digest, dense(compute));
-      add(digest, unified(compute));
+      add(digest, dense(compute), on);
+      add(digest, unified(compute), on);
       return HexFormat.of().formatHex(digest.digest());
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException(e);
@@ -121,9 +126,10 @@ public final class KernelProbe {
         compute);
   }
 
-  private static void add(MessageDigest digest, RunSpec spec) {
+  private static void add(MessageDigest digest, RunSpec spec, EncoderDevice on) {
     SplittableRandom random = new SplittableRandom(SEED);
-    try (StepCompute device = new StepCompute(spec, 1)) {
+    Memory memory = new Memory(spec.compute().recomputesLayers(), KEPT_BYTES);
+    try (StepCompute device = new StepCompute(spec, 1, memory, Optional.empty(), Trace.NONE, on)) {
       device.parameters().forEach((name, elements) -> write(device, name, elements, random));
       List<SlotBatch> slots = slots(random);
       StepResult result =

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.zip.Checksum;
 import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.Tensor;
@@ -39,6 +40,7 @@ final class State implements AutoCloseable {
   private final NDArray[] updated;
   private final NDArray[] firstMoments;
   private final NDArray[] secondMoments;
+  private final AtomicLong versions = new AtomicLong();
 
   /** Without moments, for inference. */
   State(List<Tensor> parameters) {
@@ -85,8 +87,27 @@ final class State implements AutoCloseable {
   }
 
   private NDArray array(List<Block> blocks, Segment segment) {
+    return array(manager, blocks, segment);
+  }
+
+  private static NDArray array(NDManager owner, List<Block> blocks, Segment segment) {
     long[] shape = segment.tensor().shape().stream().mapToLong(Long::longValue).toArray();
-    return blocks.get(segment.block()).array(manager, segment.from(), shape);
+    return blocks.get(segment.block()).array(owner, segment.from(), shape);
+  }
+
+  /** Grows with each change of parameters; see {@link #changed}. */
+  long version() {
+    return versions.get();
+  }
+
+  /** Whoever has written parameters says so here, before they are used again. */
+  void changed() {
+    versions.incrementAndGet();
+  }
+
+  /** A segment's parameters once more, as an array of another owner. */
+  NDArray parameter(NDManager owner, int segment) {
+    return array(owner, parameters, layout.segments().get(segment));
   }
 
   StateLayout layout() {

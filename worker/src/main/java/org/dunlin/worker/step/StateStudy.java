@@ -92,6 +92,7 @@ final class StateStudy implements Device.Study {
             ? reduced.values(segment, part.firstElement(), values.remaining())
             : state.values(segment, part.kind(), part.firstElement(), values.remaining());
     place.put(values);
+    state.changed();
   }
 
   private static FloatBuffer floats(LessonItem.Part part) {

@@ -22,6 +22,7 @@ import org.dunlin.worker.collective.Parting;
 import org.dunlin.worker.collective.SummationTree;
 import org.dunlin.worker.engine.Abandoned;
 import org.dunlin.worker.engine.ComputeThreads;
+import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.engine.Failure;
 import org.dunlin.worker.engine.Torch;
 import org.dunlin.worker.loss.ScoreWatch;
@@ -32,7 +33,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Trains on the processor's cores: several micro-batches at once, one compute thread each.
+ * Trains on the processor's cores: several micro-batches at once, one compute thread each. The
+ * encoder may compute on a device instead, see {@link Staging}; all else stays here.
  *
  * <p>What is done of a step when its generation ends is kept for the next one: only what nobody has
  * is computed again. It is given up when the step is applied, when another one begins, and after a
@@ -48,6 +50,7 @@ public final class StepCompute implements Device {
   private final ComputeThreads threads;
   private final NDManager manager = Torch.newManager();
   private final State state;
+  private final Staging staging;
   private final EmbeddingPass embedding;
   private final PassageGather gather;
   private final LossPass loss;
@@ -72,7 +75,8 @@ public final class StepCompute implements Device {
         computeThreads,
         Memory.ofMachine(spec.compute().recomputesLayers()),
         Optional.empty(),
-        Trace.NONE);
+        Trace.NONE,
+        EncoderDevice.PROCESSOR);
   }
 
   /**
@@ -83,7 +87,20 @@ public final class StepCompute implements Device {
    */
   public static StepCompute among(int workers, RunSpec spec, int computeThreads, Trace trace) {
     Memory memory = Memory.ofMachine(spec.compute().recomputesLayers(), workers);
-    return new StepCompute(spec, computeThreads, memory, Optional.empty(), trace);
+    return new StepCompute(
+        spec, computeThreads, memory, Optional.empty(), trace, EncoderDevice.PROCESSOR);
+  }
+
+  /**
+   * Of a worker whose encoder computes somewhere else.
+   *
+   * @param on what bits depend on
+   * @param memory its own, which graphs are kept in; bits do not depend on it
+   * @param trace of what its threads do; closed with the device
+   */
+  public static StepCompute on(
+      EncoderDevice on, RunSpec spec, int computeThreads, Memory memory, Trace trace) {
+    return new StepCompute(spec, computeThreads, memory, Optional.empty(), trace, on);
   }
 
   /**
@@ -91,19 +108,35 @@ public final class StepCompute implements Device {
    * @param watch is shown all scores
    */
   public StepCompute(RunSpec spec, int computeThreads, Memory memory, Optional<ScoreWatch> watch) {
-    this(spec, computeThreads, memory, watch, Trace.NONE);
+    this(spec, computeThreads, memory, watch, Trace.NONE, EncoderDevice.PROCESSOR);
   }
 
+  /**
+   * @param on what the encoder computes on, which bits depend on
+   */
   StepCompute(
-      RunSpec spec, int computeThreads, Memory memory, Optional<ScoreWatch> watch, Trace trace) {
+      RunSpec spec,
+      int computeThreads,
+      Memory memory,
+      Optional<ScoreWatch> watch,
+      Trace trace,
+      EncoderDevice on) {
     this.spec = spec;
     this.trace = trace;
     this.threads = new ComputeThreads(computeThreads, trace);
     this.state = new State(spec.encoder(), spec.heads(), spec.optimizer().frozen());
     this.scalars = Scalars.first(spec.compute().precision());
+    this.staging = Staging.of(on, state);
     Encoder encoder =
         new Encoder(
-            manager, spec.encoder(), spec.heads(), spec.loss(), spec.compute().precision(), state);
+            manager,
+            spec.encoder(),
+            spec.heads(),
+            spec.loss(),
+            spec.compute().precision(),
+            on,
+            state.frozen(),
+            staging);
     this.reduced = new Reduced(manager, state);
     this.lessons = new Lessons(state, reduced, scalars, trace);
     this.embedding = new EmbeddingPass(spec, encoder, memory);
@@ -151,6 +184,7 @@ public final class StepCompute implements Device {
     state
         .values(state.segment(tensor), kind, firstElement, values.remaining())
         .put(values.duplicate());
+    state.changed();
   }
 
   @Override
@@ -305,7 +339,11 @@ public final class StepCompute implements Device {
     Failure.ofPart(
         "the update of step " + outcome.step(),
         () -> {
-          optimizer.update(threads, segments, reduced.gradients(), rate, update + 1, clip);
+          try {
+            optimizer.update(threads, segments, reduced.gradients(), rate, update + 1, clip);
+          } finally {
+            state.changed();
+          }
           return outcome;
         });
   }
@@ -360,6 +398,7 @@ public final class StepCompute implements Device {
     threads.close();
     forget();
     manager.close();
+    staging.close();
     state.close();
     trace.close();
   }

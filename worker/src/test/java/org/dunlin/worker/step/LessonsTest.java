@@ -11,7 +11,9 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.LessonItem;
+import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.member.Device;
+import org.dunlin.worker.trace.Trace;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -26,7 +28,9 @@ class LessonsTest {
   void shouldLearnItsTeachersBitsWhateverStepsComeBetween(long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     int shares = 1 + random.nextInt(3);
-    try (StepCompute learner = RUN.device(2)) {
+    EncoderDevice on = seed % 2 == 0 ? EncoderDevice.MIRRORED_PROCESSOR : EncoderDevice.PROCESSOR;
+    try (StepCompute learner = RUN.device(2, Memory.ofMachine(false), Trace.NONE, on)) {
+      RUN.compute(learner, 0, ROWS); // what it has of its own state is forgotten
       List<StepCompute> teachers = new ArrayList<>();
       List<Device.Lesson> lessons = new ArrayList<>();
       for (int share = 0; share < shares; share++) {

@@ -24,6 +24,7 @@ import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
+import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.trace.Trace;
 
 /** A small model with random weights, and random batches for it. */
@@ -164,7 +165,11 @@ final class SmallRun {
   }
 
   StepCompute device(int threads, Memory memory, Trace trace) {
-    StepCompute device = new StepCompute(spec, threads, memory, Optional.empty(), trace);
+    return device(threads, memory, trace, EncoderDevice.PROCESSOR);
+  }
+
+  StepCompute device(int threads, Memory memory, Trace trace, EncoderDevice on) {
+    StepCompute device = new StepCompute(spec, threads, memory, Optional.empty(), trace, on);
     SplittableRandom random = new SplittableRandom(3);
     device
         .parameters()
