@@ -24,6 +24,9 @@ class ConversationTest {
         "spare",
         "joins-under-way",
         "leaves-in-order",
+        "measured",
+        "checkpoint-and-all-lost",
+        "snapshot-of-a-member",
         "other-kernels",
         "all-other-kernels"
       })
