@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import org.dunlin.conf.checkpoint.ExportRequest;
 import org.dunlin.conf.embed.EmbedRequest;
 import org.dunlin.conf.embed.ScoreRequest;
+import org.dunlin.conf.evaluate.EvaluateRequest;
 import org.dunlin.conf.launch.JoinRequest;
 import org.dunlin.conf.launch.LedgerRequest;
 import org.dunlin.conf.settings.Settings;
@@ -20,7 +21,8 @@ public record Actions(
     Score score,
     Ledger ledger,
     Verify verify,
-    Export export) {
+    Export export,
+    Evaluate evaluate) {
 
   /** Trains; model and data are given. */
   @FunctionalInterface
@@ -68,6 +70,12 @@ public record Actions(
   @FunctionalInterface
   public interface Export {
     int run(ExportRequest request, PrintStream out);
+  }
+
+  /** Measures a model. */
+  @FunctionalInterface
+  public interface Evaluate {
+    int run(EvaluateRequest request, PrintStream out);
   }
 
   /** What the quickstart can learn. */

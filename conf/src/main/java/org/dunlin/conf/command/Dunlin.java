@@ -8,6 +8,7 @@ import org.dunlin.conf.checkpoint.CheckpointCheck;
 import org.dunlin.conf.checkpoint.CheckpointExport;
 import org.dunlin.conf.embed.LineEmbedder;
 import org.dunlin.conf.embed.PairScorer;
+import org.dunlin.conf.evaluate.Evaluate;
 import org.dunlin.conf.flagembedding.FlagEmbedding;
 import org.dunlin.conf.flagembedding.Understood;
 import org.dunlin.conf.launch.JoinedWorker;
@@ -85,6 +86,7 @@ public final class Dunlin implements Callable<Integer> {
             .addSubcommand(new QuickstartCommand(actions.quickstart()))
             .addSubcommand(new EmbedCommand(actions.embed()))
             .addSubcommand(new ScoreCommand(actions.score()))
+            .addSubcommand(new EvaluateCommand(actions.evaluate()))
             .addSubcommand(new DrainCommand())
             .addSubcommand(new CheckpointCommand())
             .addSubcommand(new LedgerCommand(actions.ledger()))
@@ -130,6 +132,7 @@ public final class Dunlin implements Callable<Integer> {
         PairScorer::run,
         LedgerCheck::run,
         CheckpointCheck::run,
-        CheckpointExport::run);
+        CheckpointExport::run,
+        Evaluate::run);
   }
 }

@@ -178,10 +178,10 @@ final class FlagTable {
     always("--report_to", "metrics are written to the run folder: metrics.jsonl", "none");
     refused("--logging_dir", "logs are in the run folder; give --output_dir");
     always("--do_train", "that is what this command does", "true");
-    always("--do_eval", "evaluation is another command", "false");
-    refused("--eval_strategy", "evaluation is another command; leave it out");
-    refused("--evaluation_strategy", "evaluation is another command; leave it out");
-    refused("--eval_steps", "evaluation is another command; leave it out");
+    always("--do_eval", "a run is measured where --eval_steps says so", "true", "false");
+    always("--eval_strategy", "for evaluations give --eval_steps", "no", "steps");
+    always("--evaluation_strategy", "for evaluations give --eval_steps", "no", "steps");
+    sets("--eval_steps", "eval.every-steps", "with eval.corpus, eval.queries and eval.qrels");
     always("--push_to_hub", "nothing leaves this machine", "false");
     always("--disable_tqdm", "to silence it, send standard error elsewhere", "false");
   }

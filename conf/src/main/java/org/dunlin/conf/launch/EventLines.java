@@ -20,6 +20,7 @@ final class EventLines {
     @JsonSubTypes.Type(value = RunEvent.Recorded.class, name = "recorded"),
     @JsonSubTypes.Type(value = RunEvent.Noted.class, name = "noted"),
     @JsonSubTypes.Type(value = RunEvent.Checkpointed.class, name = "checkpointed"),
+    @JsonSubTypes.Type(value = RunEvent.Evaluated.class, name = "evaluated"),
     @JsonSubTypes.Type(value = RunEvent.Saved.class, name = "saved"),
     @JsonSubTypes.Type(value = RunEvent.Finished.class, name = "finished"),
     @JsonSubTypes.Type(value = RunEvent.Failed.class, name = "failed")

@@ -6,7 +6,8 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.dunlin.conf.settings.Settings;
@@ -22,6 +23,8 @@ import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
+import org.dunlin.coordinator.step.EvaluationPlan;
+import org.dunlin.coordinator.step.Evaluations;
 import org.dunlin.coordinator.step.Past;
 import org.dunlin.data.checkpoint.Checkpoint;
 import org.dunlin.data.checkpoint.CheckpointStore;
@@ -29,6 +32,7 @@ import org.dunlin.data.checkpoint.Retention;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.feed.PlannedSteps;
 import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.model.Tensor;
 import org.dunlin.data.plan.DataPlan;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
@@ -50,6 +54,7 @@ final class Inputs implements AutoCloseable {
   private final DataPlan plan;
   private Optional<LedgerFile> ledger = Optional.empty();
   private Optional<CheckpointThread> checkpoints = Optional.empty();
+  private Optional<CheckpointEvaluator> evaluator = Optional.empty();
 
   private Inputs(
       Settings settings,
@@ -133,6 +138,16 @@ final class Inputs implements AutoCloseable {
     return new Inputs(settings.probed(limits), model, samples, tokenizer, limited, plan);
   }
 
+  /** What an evaluation needs; refuses files that are no retrieval test. */
+  CheckpointEvaluator.Needs evaluationNeeds() {
+    return settings.evaluateEverySteps() == 0
+        ? CheckpointEvaluator.Needs.NOTHING
+        : CheckpointEvaluator.Needs.of(
+            settings.evaluationFiles().read(),
+            spec,
+            model.tensors().stream().mapToLong(Tensor::elements).sum());
+  }
+
   /** What there is to be proven of a run of them. */
   LedgerProof.Plan ledgerPlan(PlannedSteps steps) {
     BitSet rows = new BitSet();
@@ -178,7 +193,7 @@ final class Inputs implements AutoCloseable {
     }
   }
 
-  private static Past past(LedgerReader ledger, CheckpointStore store) {
+  private static Past past(LedgerReader ledger, CheckpointStore store, Evaluations evaluations) {
     ledger.read(step -> {});
     Checksums known = ledger.checksums();
     return new Past(
@@ -186,7 +201,8 @@ final class Inputs implements AutoCloseable {
         known.last(),
         store.complete().stream().findFirst().orElse(0L),
         ledger.history(),
-        ledger.since());
+        ledger.since(),
+        evaluations);
   }
 
   // A run that a person lets go on begins where its checkpoint is; its ledger may be further.
@@ -259,7 +275,13 @@ final class Inputs implements AutoCloseable {
     CheckpointStore store = CheckpointStore.in(settings.checkpointFolder());
     Optional<LedgerReader> before =
         term.number() > 1 ? LedgerReader.find(runFolder) : Optional.empty();
-    Past past = before.map(one -> past(one, store)).orElse(Past.NONE);
+    CheckpointEvaluator measures =
+        CheckpointEvaluator.of(settings, runFolder, store, evaluationNeeds());
+    evaluator = Optional.of(measures);
+    Evaluations evaluations = Evaluations.of(RecordFile.read(runFolder), measures.set());
+    EvaluationPlan evaluationPlan =
+        new EvaluationPlan(settings.evaluateEverySteps(), settings.evaluationPatience());
+    Past past = before.map(one -> past(one, store, evaluations)).orElse(Past.NONE);
     requireOwn(store, follows);
     Checksums known = before.map(LedgerReader::checksums).orElseGet(Checksums::new);
     Optional<CheckpointPoint> resumes =
@@ -279,7 +301,7 @@ final class Inputs implements AutoCloseable {
             new Retention(
                 settings.checkpointKeepLast(),
                 settings.checkpointKeepEverySteps(),
-                OptionalLong.empty()));
+                kept(past, evaluationPlan)));
     checkpoints = Optional.of(kept);
     return new Run(
         term,
@@ -295,7 +317,9 @@ final class Inputs implements AutoCloseable {
         new CheckpointPlan(
             settings.checkpointEverySteps(), settings.checkpointAtEpochEnd(), true, true),
         Duration.ofMinutes(settings.checkpointEveryMinutes()),
-        records.before(),
+        evaluationPlan,
+        measures,
+        records.cutsBefore(),
         step -> Feed.batches(samples, tokenizer, spec, step),
         kept,
         new ModelExport(model, spec, runFolder),
@@ -304,8 +328,16 @@ final class Inputs implements AutoCloseable {
         watcher);
   }
 
+  // The best one, and one that an earlier coordinator left to be measured.
+  private Set<Long> kept(Past past, EvaluationPlan evaluationPlan) {
+    Set<Long> kept = new TreeSet<>(past.evaluations().kept());
+    kept.add(evaluationPlan.lastMeasured(past.steps(), spec.steps()));
+    return kept;
+  }
+
   @Override
   public void close() {
+    evaluator.ifPresent(CheckpointEvaluator::close);
     ledger.ifPresent(LedgerFile::close);
     checkpoints.ifPresent(CheckpointThread::close);
     close(model, samples, tokenizer);

@@ -12,6 +12,7 @@ import org.dunlin.conf.report.MetricsLog;
 import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.data.retrieval.RetrievalFiles;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.driver.HostCheck;
@@ -71,11 +72,17 @@ public final class Job implements AutoCloseable {
     Inputs inputs = Inputs.open(settings);
     try {
       MemoryBudget.requireBlocks(inputs.spec());
-      if (!elsewhere) {
-        requireMemory(settings, inputs.spec());
+      if (elsewhere) {
+        inputs.evaluationNeeds();
+      } else {
+        requireMemory(settings, inputs);
       }
       List<Path> read = new ArrayList<>(settings.dataFiles());
       read.add(settings.modelPath());
+      if (settings.evaluateEverySteps() > 0) {
+        RetrievalFiles files = settings.evaluationFiles();
+        read.addAll(List.of(files.corpus(), files.queries(), files.qrels()));
+      }
       RunFolder folder =
           settings.resume().isPresent()
               ? resumed(settings, inputs)
@@ -136,16 +143,18 @@ public final class Job implements AutoCloseable {
     }
   }
 
-  private static void requireMemory(Settings settings, RunSpec spec) {
-    MemoryBudget budget = budget(settings, spec);
+  private static void requireMemory(Settings settings, Inputs inputs) {
+    MemoryBudget budget = budget(settings, inputs.spec());
+    CheckpointEvaluator.Needs needs = inputs.evaluationNeeds();
+    long beside = needs.heapBytes() + needs.directBytes();
     if (settings.workers() == 0) {
       budget.requireDirect();
-      budget.requirePhysical(1, Runtime.getRuntime().maxMemory());
+      budget.requirePhysical(1, Runtime.getRuntime().maxMemory() + beside);
       return;
     }
     long heapMib =
         settings.coordinatorHeapMib() + (long) settings.workers() * settings.workerHeapMib();
-    budget.requirePhysical(settings.workers(), heapMib * MIB);
+    budget.requirePhysical(settings.workers(), heapMib * MIB + beside);
   }
 
   private static MemoryBudget budget(Settings settings, RunSpec spec) {

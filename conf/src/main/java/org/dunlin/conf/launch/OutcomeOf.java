@@ -19,6 +19,7 @@ final class OutcomeOf {
       case RunEvent.Missed missed -> {}
       case RunEvent.Noted noted -> {}
       case RunEvent.Checkpointed made -> {}
+      case RunEvent.Evaluated evaluated -> {}
       case RunEvent.Recorded recorded -> {}
       case RunEvent.StepCommitted step -> {}
     }

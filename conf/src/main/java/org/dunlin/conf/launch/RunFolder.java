@@ -62,6 +62,7 @@ public final class RunFolder implements AutoCloseable {
               Pattern.quote(LOG),
               LOGS,
               CheckpointStore.FOLDER,
+              Pattern.quote(EvaluationProcess.FOLDER),
               TRACES,
               "\\.?model(-after-[0-9]+-steps)?(\\.partial)?"));
 

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.dunlin.conf.evaluate.RetrievalTest;
 import org.dunlin.conf.launch.Job;
 import org.dunlin.conf.launch.Outcome;
 import org.dunlin.conf.launch.StopRequest;
@@ -12,8 +13,8 @@ import org.dunlin.conf.report.Progress;
 import org.dunlin.conf.report.ReportFile;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.data.retrieval.RetrievalSet;
 import org.dunlin.data.wordnet.Part;
-import org.dunlin.data.wordnet.RetrievalSet;
 import org.dunlin.data.wordnet.WordNetTask;
 import org.dunlin.worker.evaluate.RetrievalMetrics;
 

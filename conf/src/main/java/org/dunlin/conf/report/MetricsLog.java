@@ -11,8 +11,9 @@ import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.protocol.Refusal;
 
 /**
- * {@code metrics.jsonl}: one JSON object a committed step. A loss or norm that is no number is the
- * string {@code "NaN"}, {@code "Infinity"} or {@code "-Infinity"}, because JSON has none of them.
+ * {@code metrics.jsonl}: one JSON object a committed step, and one an evaluation, which has {@code
+ * evaluated_steps} instead of {@code step}. A loss or norm that is no number is the string {@code
+ * "NaN"}, {@code "Infinity"} or {@code "-Infinity"}, because JSON has none of them.
  */
 public final class MetricsLog implements Watcher {
   public static final String NAME = "metrics.jsonl";
@@ -44,6 +45,15 @@ public final class MetricsLog implements Watcher {
     if (event instanceof RunEvent.StepCommitted step) {
       write(line(step));
     }
+    if (event instanceof RunEvent.Evaluated found) {
+      write(line(found));
+    }
+  }
+
+  private static ObjectNode line(RunEvent.Evaluated found) {
+    ObjectNode line = JSON.createObjectNode().put("evaluated_steps", found.steps());
+    found.figures().forEach(line::put);
+    return line.put("best", found.isBest()).put("seconds", found.seconds());
   }
 
   private static ObjectNode line(RunEvent.StepCommitted step) {

@@ -50,6 +50,7 @@ final class ProgressOnTerminal implements Watcher {
       case RunEvent.Missed missed -> out.println(Sentences.of(missed));
       case RunEvent.Noted noted -> out.println(noted.sentence());
       case RunEvent.Checkpointed made -> out.println(Sentences.of(made));
+      case RunEvent.Evaluated found -> out.println(Sentences.of(found));
       case RunEvent.Recorded recorded -> out.println(Sentences.of(recorded));
       case RunEvent.Processes processes -> {}
     }

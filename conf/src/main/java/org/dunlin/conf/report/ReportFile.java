@@ -48,6 +48,12 @@ public final class ReportFile implements Watcher {
         fields.put("outcome", "failed");
         fields.put("failure", failed.sentence());
       }
+      case RunEvent.Evaluated found -> {
+        if (found.isBest()) {
+          fields.put("best_steps", found.steps());
+          fields.put("best_" + found.metric(), found.figure());
+        }
+      }
       case RunEvent.Missed missed -> {}
       case RunEvent.Noted noted -> {}
       case RunEvent.Checkpointed made -> {}

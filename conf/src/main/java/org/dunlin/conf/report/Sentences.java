@@ -1,5 +1,6 @@
 package org.dunlin.conf.report;
 
+import java.util.Locale;
 import org.dunlin.coordinator.report.RunEvent;
 
 /** What a person reads of an event, on a terminal or in a file. */
@@ -13,6 +14,17 @@ final class Sentences {
 
   static String of(RunEvent.Checkpointed made) {
     return "checkpoint: %s".formatted(made.folder());
+  }
+
+  static String of(RunEvent.Evaluated found) {
+    return String.format(
+        Locale.ROOT,
+        "evaluation after %d steps: %s %.4f%s, in %.0f s",
+        found.steps(),
+        found.metric(),
+        found.figure(),
+        found.isBest() ? ", the best so far" : "",
+        found.seconds());
   }
 
   static String of(RunEvent.Recorded recorded) {

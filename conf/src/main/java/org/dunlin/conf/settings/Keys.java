@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import org.dunlin.conf.evaluate.Metric;
 import org.dunlin.protocol.run.MicroBatchLimit;
 
 /**
@@ -120,6 +121,12 @@ final class Keys {
   static final Key<Long> KEEP_LAST = declare(Key.whole("checkpoint.keep-last", 1, INT));
   static final Key<Long> KEEP_EVERY = declare(Key.whole("checkpoint.keep-every-steps", 0, LONG));
   static final Key<Optional<Path>> CHECKPOINT_FOLDER = declare(Key.path("checkpoint.folder"));
+  static final Key<Long> EVALUATION_STEPS = declare(Key.whole("eval.every-steps", 0, LONG));
+  static final Key<Optional<Path>> EVALUATION_CORPUS = declare(Key.path("eval.corpus"));
+  static final Key<Optional<Path>> EVALUATION_QUERIES = declare(Key.path("eval.queries"));
+  static final Key<Optional<Path>> EVALUATION_QRELS = declare(Key.path("eval.qrels"));
+  static final Key<String> EVALUATION_METRIC = declare(Key.oneOf("eval.metric", Metric.words()));
+  static final Key<Long> EVALUATION_PATIENCE = declare(Key.whole("eval.patience", 0, INT));
   static final Key<Boolean> STANDBY = declare(Key.flag("coordinator.standby"));
   static final Key<String> CLUSTER_HOST = declare(Key.text("cluster.host"));
   static final Key<Long> CLUSTER_PORT = declare(Key.whole("cluster.port", 0, MOST_PORT));
@@ -134,7 +141,8 @@ final class Keys {
 
   static final List<Key<?>> ALL = Collections.unmodifiableList(DECLARED);
 
-  // Where things lie, how many processes there are and what is shown changes no bit.
+  // Where things lie, how many processes there are, what is measured and what is shown changes no
+  // bit of a step.
   private static final List<String> FREE =
       List.of(
           "run.output",
@@ -151,7 +159,7 @@ final class Keys {
           "step.lease-ms",
           "feed.window-tokens");
   private static final List<String> FREE_GROUPS =
-      List.of("checkpoint.", "coordinator.", "cluster.", "heap-mib.", "log.");
+      List.of("checkpoint.", "eval.", "coordinator.", "cluster.", "heap-mib.", "log.");
 
   private Keys() {}
 

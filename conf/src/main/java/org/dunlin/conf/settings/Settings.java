@@ -15,9 +15,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import org.dunlin.conf.evaluate.RetrievalTest;
 import org.dunlin.data.checkpoint.CheckpointStore;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.SpecialIds;
+import org.dunlin.data.retrieval.RetrievalFiles;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
@@ -113,6 +115,7 @@ public final class Settings {
     layers.check(() -> settings.optimizer(1));
     layers.check(settings::requireHeads);
     layers.check(settings::requireSelfDistillation);
+    layers.check(settings::requireEvaluation);
     layers.refuseWrong();
     return settings;
   }
@@ -123,6 +126,25 @@ public final class Settings {
       throw new IllegalArgumentException(
           "loss.self-distillation-start-step: %d (expected: not without self-distillation; set loss.self-distillation = true, or leave this at -1)"
               .formatted(start));
+    }
+  }
+
+  private void requireEvaluation() {
+    if (evaluateEverySteps() == 0) {
+      if (evaluationPatience() > 0) {
+        throw new IllegalArgumentException(
+            "eval.patience: %d (expected: 0 in a run that is not measured); set eval.every-steps, or leave this at 0"
+                .formatted(evaluationPatience()));
+      }
+      return;
+    }
+    for (Key<Optional<Path>> key :
+        List.of(Keys.EVALUATION_CORPUS, Keys.EVALUATION_QUERIES, Keys.EVALUATION_QRELS)) {
+      if (get(key).isEmpty()) {
+        throw new IllegalArgumentException(
+            "%s: missing (expected: a file, with eval.every-steps above 0); give --set %s=FILE"
+                .formatted(key.name(), key.name()));
+      }
     }
   }
 
@@ -220,6 +242,35 @@ public final class Settings {
   /** Checkpoints at multiples of so many steps stay too; 0: none do. */
   public long checkpointKeepEverySteps() {
     return get(Keys.KEEP_EVERY);
+  }
+
+  /** An evaluation at every so many steps, and after the last one; 0: none. */
+  public long evaluateEverySteps() {
+    return get(Keys.EVALUATION_STEPS);
+  }
+
+  /** Evaluations in a row without a better figure that end the run; 0: none do. */
+  public long evaluationPatience() {
+    return get(Keys.EVALUATION_PATIENCE);
+  }
+
+  /** The figure that decides, as it is typed. */
+  public String evaluationMetric() {
+    return get(Keys.EVALUATION_METRIC);
+  }
+
+  /** What a run that is measured is measured with. */
+  public RetrievalFiles evaluationFiles() {
+    return new RetrievalFiles(
+        get(Keys.EVALUATION_CORPUS).orElseThrow(),
+        get(Keys.EVALUATION_QUERIES).orElseThrow(),
+        get(Keys.EVALUATION_QRELS).orElseThrow());
+  }
+
+  /** What its texts become: the same as in training. */
+  public RetrievalTest.Form evaluationForm() {
+    return new RetrievalTest.Form(
+        data().texts(), int32(Keys.QUERY_TOKENS), int32(Keys.PASSAGE_TOKENS));
   }
 
   /** Where checkpoints lie, on this machine and the workers'. */

@@ -23,15 +23,20 @@ import org.dunlin.conf.command.Actions.Task;
 import org.dunlin.conf.embed.EmbedRequest;
 import org.dunlin.conf.embed.Head;
 import org.dunlin.conf.embed.ScoreRequest;
+import org.dunlin.conf.evaluate.EvaluateRequest;
+import org.dunlin.conf.evaluate.RetrievalTest;
 import org.dunlin.conf.launch.JoinRequest;
 import org.dunlin.conf.launch.LedgerRequest;
 import org.dunlin.conf.settings.Flags;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.data.retrieval.RetrievalFiles;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.run.BatchSpec;
+import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.EncoderSpec.Family;
+import org.dunlin.protocol.run.TextTemplate;
 import org.dunlin.worker.evaluate.PairScores.Mode;
 import org.dunlin.worker.evaluate.PairScores.Weights;
 import org.junit.jupiter.api.Test;
@@ -185,6 +190,33 @@ class DunlinTest {
   }
 
   @Test
+  void shouldCarryEveryFlagOfEvaluate() {
+    String files = "--corpus c.jsonl --queries q.jsonl --qrels r.tsv";
+    run(("evaluate m " + files).split(" "));
+    run(
+        ("evaluate m "
+                + files
+                + " --query-max-tokens 64 --passage-max-tokens 256 --query-instruction find:")
+            .split(" "));
+
+    RetrievalFiles test =
+        new RetrievalFiles(Path.of("c.jsonl"), Path.of("q.jsonl"), Path.of("r.tsv"));
+    assertThat(received)
+        .containsExactly(
+            new EvaluateRequest(Path.of("m"), test, form("", Integer.MAX_VALUE, Integer.MAX_VALUE)),
+            new EvaluateRequest(Path.of("m"), test, form("find:", 64, 256)));
+    assertThat(run(("evaluate m " + files + " --query-max-tokens 2").split(" "))).isEqualTo(2);
+    assertThat(err).hasToString("--query-max-tokens: 2 (expected: at least 3)\n");
+  }
+
+  private static RetrievalTest.Form form(String instruction, int queryTokens, int passageTokens) {
+    return new RetrievalTest.Form(
+        new DataSpec.Texts(instruction, TextTemplate.JOINED, "", TextTemplate.JOINED),
+        queryTokens,
+        passageTokens);
+  }
+
+  @Test
   void shouldCarryEveryFlagOfVerifyAndExport() {
     run("verify", "my-run");
     run("export", "my-run", "--to", "model");
@@ -319,6 +351,7 @@ class DunlinTest {
         "embed",
         "embed --heads vectors m",
         "score pairs.jsonl",
+        "evaluate m --corpus c.jsonl --queries q.jsonl",
         "ledger",
         "ledger my-run --step last",
         "verify",
@@ -392,6 +425,7 @@ class DunlinTest {
             "worker",
             "embed",
             "score",
+            "evaluate",
             "ledger",
             "verify",
             "export",
@@ -408,6 +442,7 @@ class DunlinTest {
         "quickstart",
         "embed",
         "score",
+        "evaluate",
         "ledger",
         "config"
       })
@@ -488,6 +523,10 @@ class DunlinTest {
             },
             (folder, out) -> {
               received.add(folder);
+              return 0;
+            },
+            (request, out) -> {
+              received.add(request);
               return 0;
             },
             (request, out) -> {

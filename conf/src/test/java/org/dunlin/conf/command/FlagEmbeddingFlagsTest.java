@@ -154,6 +154,7 @@ class FlagEmbeddingFlagsTest {
             (request, pairs, scores) -> 0,
             (request, out) -> 0,
             (folder, out) -> 0,
+            (request, out) -> 0,
             (request, out) -> 0);
     return new Dunlin(actions)
         .run(new PrintWriter(err, true), new PrintWriter(err, true), line.split(" "));

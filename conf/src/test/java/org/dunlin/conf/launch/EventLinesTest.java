@@ -3,6 +3,7 @@ package org.dunlin.conf.launch;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import java.util.Map;
 import org.dunlin.coordinator.report.RunEvent;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,6 +16,7 @@ class EventLinesTest {
         new RunEvent.Started(10, 2),
         new RunEvent.StepCommitted(
             1, 0, Double.NaN, Double.POSITIVE_INFINITY, 2e-5, false, 32768, 3, 8, 90, 100, 0.5),
+        new RunEvent.Evaluated(20, "ndcg@10", 0.1 + 0.2, true, Map.of("ndcg@10", 0.1 + 0.2), 2.5),
         new RunEvent.Saved(10, "runs/\"a\"\n", "abc"),
         new RunEvent.Finished(10, true),
         new RunEvent.Failed("two\nlines"));

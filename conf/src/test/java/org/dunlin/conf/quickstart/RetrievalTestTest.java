@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.nio.file.Path;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.dunlin.conf.evaluate.RetrievalTest;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.wordnet.Part;
 import org.dunlin.data.wordnet.WordNetTask;

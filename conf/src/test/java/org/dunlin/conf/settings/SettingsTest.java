@@ -98,6 +98,20 @@ class SettingsTest {
   }
 
   @Test
+  void shouldRefuseAnEvaluationWithoutWhatItNeeds() {
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("eval.every-steps", 10)))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("eval.corpus: missing (expected: a file, with eval.every-steps");
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("eval.patience", 3)))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("eval.patience: 3 (expected: 0 in a run that is not measured)");
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("eval.metric", "bleu")))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("eval.metric")
+        .hasMessageContaining("ndcg@10, graded-ndcg@10");
+  }
+
+  @Test
   void shouldRefuseAStartOfSelfDistillationWithoutIt() {
     Map<String, Object> start = Map.of("loss.self-distillation-start-step", 5);
     assertThatThrownBy(() -> Settings.load(Optional.empty(), start))

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
@@ -30,6 +31,8 @@ import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
+import org.dunlin.coordinator.step.EvaluationDue;
+import org.dunlin.coordinator.step.EvaluationRecord;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.Share;
 import org.dunlin.coordinator.step.State;
@@ -117,6 +120,15 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private record Said(String sentence) implements Command {}
 
+  private record DueWritten(Effect.Ledger of) implements Command {}
+
+  private record Found(Effect.Measure of, Run.Evaluation evaluation) implements Command {}
+
+  private record NotFound(Effect.Measure of, Throwable cause) implements Command {}
+
+  private record OnRecord(Event.Measured event, Optional<Run.Evaluation> evaluation)
+      implements Command {}
+
   private record Failed(Throwable cause) implements Command {}
 
   private final Run run;
@@ -155,7 +167,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
             run.maxNonFiniteSteps(),
             run.spec().compute().reduction() == Reduction.ORDERED, // or bits would hang on time
             run.past(),
-            run.plan());
+            run.plan(),
+            run.evaluationPlan());
     // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
     this.materializer = Materializer.matFromSystem(context.getSystem());
     ActorRef<Command> self = context.getSelf();
@@ -196,6 +209,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         .onMessage(NotBegun.class, command -> notBegun(command))
         .onMessage(Completed.class, command -> completed(command))
         .onMessage(Checkpoint.class, command -> checkpoint(command))
+        .onMessage(DueWritten.class, command -> dueWritten(command.of()))
+        .onMessage(Found.class, command -> found(command))
+        .onMessage(NotFound.class, command -> notFound(command))
+        .onMessage(OnRecord.class, command -> onRecord(command))
         .onMessage(SaveDone.class, command -> saved(command.saved()))
         .onMessage(SaveBroke.class, command -> saveBroke(command))
         .onMessage(Written.class, command -> written(command.cut()))
@@ -445,6 +462,13 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       case Effect.Snapshot e -> snapshot(e);
       case Effect.WriteManifest e -> writeManifest(e);
       case Effect.Abandon e -> run.checkpoints().abandon(e.steps());
+      case Effect.KeepCheckpoints e -> run.checkpoints().hold(e.steps());
+      case Effect.Measure e ->
+          getContext()
+              .pipeToSelf(
+                  run.evaluator().measure(e.steps()),
+                  (found, error) -> error == null ? new Found(e, found) : new NotFound(e, error));
+      case Effect.LeaveUnmeasured e -> leaveUnmeasured(e.number(), e.steps(), e.why());
       case Effect.FindCheckpoint e -> findCheckpoint();
       case Effect.Rewind e -> rewind(e);
       case Effect.Renounce e -> {
@@ -455,7 +479,11 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
           getContext()
               .pipeToSelf(
                   run.modelSink()
-                      .save(e.steps(), offers.remove(e.worker()).getSource(), materializer),
+                      .save(
+                          e.steps(),
+                          e.isDone(),
+                          offers.remove(e.worker()).getSource(),
+                          materializer),
                   (done, error) ->
                       error == null ? new SaveDone(done) : new SaveBroke(e.worker(), error));
       case Effect.Wait e ->
@@ -578,6 +606,61 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     return on(new Event.CheckpointWritten(done.steps()));
   }
 
+  // What is no longer wanted, because the run's steps have become others, must not get on record.
+  private Behavior<Command> found(Found found) {
+    if (state.evaluations().isUnderWay(found.of().number())) {
+      record(
+          new Event.Measured(found.of().number(), found.of().steps(), found.evaluation().figure()),
+          Optional.of(found.evaluation()));
+    }
+    return this;
+  }
+
+  private Behavior<Command> notFound(NotFound broke) {
+    if (state.evaluations().isUnderWay(broke.of().number())) {
+      leaveUnmeasured(broke.of().number(), broke.of().steps(), sentence(broke.cause()));
+    }
+    return this;
+  }
+
+  private void leaveUnmeasured(long number, long steps, String why) {
+    note(
+        "the model after %d steps is not measured, and counts for nothing: %s"
+            .formatted(steps, why));
+    record(new Event.Measured(number, steps, Double.NaN), Optional.empty());
+  }
+
+  private void record(Event.Measured measured, Optional<Run.Evaluation> evaluation) {
+    EvaluationRecord line =
+        new EvaluationRecord(measured.steps(), run.evaluator().set(), measured.figure());
+    getContext()
+        .pipeToSelf(
+            run.records().append(line),
+            (done, error) ->
+                error == null ? new OnRecord(measured, evaluation) : new Failed(error));
+  }
+
+  private Behavior<Command> onRecord(OnRecord done) {
+    OptionalLong before = state.evaluations().best();
+    double greatest =
+        before.isPresent()
+            ? state.evaluations().figures().get(before.getAsLong())
+            : Double.NEGATIVE_INFINITY;
+    done.evaluation()
+        .ifPresent(
+            found ->
+                run.watcher()
+                    .accept(
+                        new RunEvent.Evaluated(
+                            done.event().steps(),
+                            found.metric(),
+                            found.figure(),
+                            found.figure() > greatest,
+                            found.figures(),
+                            found.seconds())));
+    return on(done.event());
+  }
+
   private void scheduleCheckpoint() {
     if (run.checkpointEvery().isPositive()) {
       getContext().scheduleOnce(run.checkpointEvery(), getContext().getSelf(), new Due());
@@ -611,8 +694,29 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     readAhead();
   }
 
-  // What the disk does not take must not count.
+  // What the disk does not take must not count; what follows a step's count must be told before.
   private void ledger(Effect.Ledger ledger) {
+    if (ledger.due().isEmpty()) {
+      count(ledger);
+      return;
+    }
+    getContext()
+        .pipeToSelf(
+            run.records().append(new EvaluationDue(ledger.due().get())),
+            (done, error) -> error == null ? new DueWritten(ledger) : new Failed(error));
+  }
+
+  // Nobody may hold the step any more.
+  private Behavior<Command> dueWritten(Effect.Ledger ledger) {
+    if (state.committing()
+        && state.step() == ledger.step()
+        && state.generation().equals(ledger.generation())) {
+      count(ledger);
+    }
+    return this;
+  }
+
+  private void count(Effect.Ledger ledger) {
     boolean endsEpoch = endsEpoch(ledger.step());
     getContext()
         .pipeToSelf(

@@ -2,7 +2,9 @@ package org.dunlin.coordinator.actor;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.function.LongFunction;
@@ -14,7 +16,9 @@ import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
+import org.dunlin.coordinator.step.EvaluationPlan;
 import org.dunlin.coordinator.step.Past;
+import org.dunlin.coordinator.step.RunRecord;
 import org.dunlin.data.feed.StepBatch;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
@@ -40,6 +44,8 @@ import org.dunlin.protocol.run.RunSpec;
  *     term may hold its state
  * @param plan of its checkpoints
  * @param checkpointEvery besides, by the clock; zero: not
+ * @param evaluationPlan of its evaluations
+ * @param evaluator measures checkpoints
  * @param batches the plan's steps from one on, read on demand
  * @param checkpoints where the state is kept, at its beginning too
  * @param modelSink where the trained parameters go
@@ -60,6 +66,8 @@ public record Run(
     Optional<CheckpointPoint> resumes,
     CheckpointPlan plan,
     Duration checkpointEvery,
+    EvaluationPlan evaluationPlan,
+    Evaluator evaluator,
     List<CutRecord> cuts,
     LongFunction<Source<StepBatch, NotUsed>> batches,
     Checkpoints checkpoints,
@@ -70,8 +78,12 @@ public record Run(
 
   /** Keeps what time or a machine decided, so that the run can be told again. */
   public interface RecordLog {
-    /** Completes when the record is on disk; fails if it cannot be. */
-    CompletionStage<Void> append(CutRecord record);
+    /**
+     * Records are written in the order of the calls.
+     *
+     * @return completes when the record is on disk; fails if it cannot be
+     */
+    CompletionStage<Void> append(RunRecord record);
   }
 
   /**
@@ -135,6 +147,9 @@ public record Run(
         List<CutRecord> cuts,
         List<CheckpointPart> parts);
 
+    /** From now on these are not removed for their age, and no others but by the settings. */
+    void hold(SortedSet<Long> steps);
+
     /** Removes all of more steps than these, because the run's steps will be others. */
     void dropAfter(long steps);
 
@@ -152,15 +167,40 @@ public record Run(
     Source<StateChunk, NotUsed> state(long steps);
   }
 
+  /** Measures models on held-out data. Calls are carried out in their order, and do not block. */
+  public interface Evaluator {
+    /** What it measures with: the SHA-256 of data and settings; empty if it never measures. */
+    String set();
+
+    /**
+     * Measures the model in a checkpoint.
+     *
+     * @return fails with a sentence if it cannot be measured, after some attempts
+     */
+    CompletionStage<Evaluation> measure(long steps);
+  }
+
+  /**
+   * What an evaluation found.
+   *
+   * @param metric the name of the one that decides
+   * @param figure its value; greater is better
+   * @param figures all of them, by name
+   * @param seconds that it took
+   */
+  public record Evaluation(
+      String metric, double figure, Map<String, Double> figures, double seconds) {}
+
   /** Writes a model folder, whole or not at all. */
   public interface ModelSink {
     /**
      * Takes all parameters and writes them.
      *
      * @param steps the number of updates they have seen
+     * @param isDone whether no step is left to be computed
      * @return folder and SHA-256 of what was written; fails if it could not be
      */
     CompletionStage<RunEvent.Saved> save(
-        long steps, Source<StateChunk, NotUsed> state, Materializer materializer);
+        long steps, boolean isDone, Source<StateChunk, NotUsed> state, Materializer materializer);
   }
 }

@@ -7,6 +7,7 @@ import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.SortedSet;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -54,7 +55,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   private final Term term;
   private final String version;
   private final String settings;
-  private final Retention retention;
+  private Retention retention; // by its thread, from then on
   private String folder = ""; // of the one that is being made
   private final ThreadPoolExecutor thread =
       new ThreadPoolExecutor(
@@ -140,6 +141,11 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
     } catch (UnknownHostException e) {
       return "unknown";
     }
+  }
+
+  @Override
+  public void hold(SortedSet<Long> steps) {
+    thread.execute(() -> retention = retention.with(steps));
   }
 
   @Override

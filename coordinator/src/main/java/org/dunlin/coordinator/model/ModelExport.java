@@ -30,8 +30,8 @@ public final class ModelExport implements Run.ModelSink {
 
   /**
    * @param source the model that training started from; stays open until the run is over
-   * @param runFolder the model is written to {@code model/} in it, or, where the run ended early,
-   *     to {@code model-after-N-steps/}
+   * @param runFolder the model is written to {@code model/} in it, or, where steps are left, to
+   *     {@code model-after-N-steps/}
    */
   public ModelExport(ModelFolder source, RunSpec spec, Path runFolder) {
     this.source = source;
@@ -41,9 +41,8 @@ public final class ModelExport implements Run.ModelSink {
 
   @Override
   public CompletionStage<RunEvent.Saved> save(
-      long steps, Source<StateChunk, NotUsed> state, Materializer materializer) {
-    Path target =
-        runFolder.resolve(steps == spec.steps() ? "model" : "model-after-" + steps + "-steps");
+      long steps, boolean isDone, Source<StateChunk, NotUsed> state, Materializer materializer) {
+    Path target = runFolder.resolve(isDone ? "model" : "model-after-" + steps + "-steps");
     Executor files =
         materializer.system().dispatchers().lookup(Dispatchers.DefaultBlockingDispatcherId());
     return CompletableFuture.supplyAsync(() -> begin(target), files)

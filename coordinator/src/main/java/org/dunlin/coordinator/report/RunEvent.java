@@ -1,6 +1,7 @@
 package org.dunlin.coordinator.report;
 
 import java.util.List;
+import java.util.Map;
 
 /** One thing that happened in a run, in the order in which it happened. */
 public sealed interface RunEvent {
@@ -71,6 +72,24 @@ public sealed interface RunEvent {
 
   /** A checkpoint of the state after so many steps is complete. */
   record Checkpointed(long steps, String folder) implements RunEvent {}
+
+  /**
+   * The model after so many steps was measured on held-out data.
+   *
+   * @param metric the name of the one that decides
+   * @param figure its value; greater is better
+   * @param isBest whether no earlier one was as good
+   * @param figures all of them, by name
+   * @param seconds that it took
+   */
+  record Evaluated(
+      long steps,
+      String metric,
+      double figure,
+      boolean isBest,
+      Map<String, Double> figures,
+      double seconds)
+      implements RunEvent {}
 
   /** The model of a step was written whole. */
   record Saved(long steps, String folder, String sha256) implements RunEvent {}

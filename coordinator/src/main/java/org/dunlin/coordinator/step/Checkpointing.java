@@ -90,9 +90,13 @@ public record Checkpointing(
     return new Checkpointing(steps, false, Optional.empty(), begun, back.history, 0, furthest);
   }
 
-  /** Of a coordinator that finds what others have done. */
-  static Checkpointing after(Past past) {
+  /**
+   * Of a coordinator that finds what others have done.
+   *
+   * @param begun a number above all of theirs, which a member may still wait for
+   */
+  static Checkpointing after(Past past, long begun) {
     return new Checkpointing(
-        past.checkpoint(), false, Optional.empty(), 0, past.history(), 0, past.steps());
+        past.checkpoint(), false, Optional.empty(), begun, past.history(), 0, past.steps());
   }
 }

@@ -39,11 +39,13 @@ final class Checkpoints {
   private final Term term;
   private final CheckpointPlan plan;
   private final Ending ending;
+  private final Measuring measuring;
 
-  Checkpoints(Term term, CheckpointPlan plan, Ending ending) {
+  Checkpoints(Term term, CheckpointPlan plan, Ending ending, Measuring measuring) {
     this.term = term;
     this.plan = plan;
     this.ending = ending;
+    this.measuring = measuring;
   }
 
   /** Whether the step that has just been committed has one; it then {@link #begin begins}. */
@@ -52,7 +54,8 @@ final class Checkpoints {
     boolean byPlan =
         (plan.everySteps() > 0 && done % plan.everySteps() == 0)
             || (plan.atEpochEnd() && endsEpoch)
-            || (plan.atStop() && ends);
+            || (plan.atStop() && ends)
+            || measuring.isDue(state, done);
     return (byPlan || state.checkpoints().due()) && state.checkpoints().newest() != done;
   }
 
@@ -97,9 +100,9 @@ final class Checkpoints {
         new Note(
             "the checkpoint after %d steps is not made: worker %s: %s; the run goes on"
                 .formatted(steps, event.worker(), event.why()));
-    return endIfSaved(
-        state.with(state.checkpoints().withPending(Optional.empty())),
-        List.of(new Abandon(steps), note));
+    List<Effect> effects = new ArrayList<>(List.of(new Abandon(steps), note));
+    State next = state.with(state.checkpoints().withPending(Optional.empty()));
+    return endIfSaved(measuring.broke(next, steps, event.why(), this, effects), effects);
   }
 
   private Optional<Pending> pendingOf(State state, Term of, long number, WorkerId writer) {
@@ -112,17 +115,23 @@ final class Checkpoints {
 
   Decision written(State state, CheckpointWritten event) {
     State next = without(state, event.steps());
-    return endIfSaved(next.with(next.checkpoints().withNewest(event.steps())), List.of());
+    List<Effect> effects = new ArrayList<>();
+    if (event.steps() <= state.step()) { // else of steps that the run has gone back from
+      next = next.with(next.checkpoints().withNewest(event.steps()));
+    }
+    return endIfSaved(measuring.goOn(next, this, effects), effects);
   }
 
   Decision failed(State state, CheckpointFailed event) {
+    List<Effect> effects = new ArrayList<>();
+    effects.add(new Abandon(event.steps()));
+    effects.add(
+        new Note(
+            "the checkpoint after %d steps is not made: %s; the run goes on"
+                .formatted(event.steps(), event.sentence())));
+    State next = without(state, event.steps());
     return endIfSaved(
-        without(state, event.steps()),
-        List.of(
-            new Abandon(event.steps()),
-            new Note(
-                "the checkpoint after %d steps is not made: %s; the run goes on"
-                    .formatted(event.steps(), event.sentence()))));
+        measuring.broke(next, event.steps(), event.sentence(), this, effects), effects);
   }
 
   private static State without(State state, long steps) {
@@ -131,10 +140,10 @@ final class Checkpoints {
     return isThat ? state.with(state.checkpoints().withPending(Optional.empty())) : state;
   }
 
-  // A run whose model lies on the disk has waited for its last checkpoint alone.
-  private Decision endIfSaved(State state, List<Effect> before) {
-    if (state.phase() != Phase.SAVING || !state.modelSaved() || isPending(state)) {
-      return new Decision(state, before);
+  /** A run whose model lies on the disk has waited for its last checkpoint and its figure alone. */
+  Decision endIfSaved(State state, List<Effect> before) {
+    if (state.phase() != Phase.SAVING || !state.modelSaved() || ending.waits(state)) {
+      return new Decision(state, List.copyOf(before));
     }
     return ending.end(state, before);
   }

@@ -9,4 +9,4 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  * @param fromStep the step that hit it, which is computed anew
  * @param limit what holds from there on, beside those before
  */
-public record CutRecord(long fromStep, MicroBatchLimit limit) {}
+public record CutRecord(long fromStep, MicroBatchLimit limit) implements RunRecord {}

@@ -1,6 +1,8 @@
 package org.dunlin.coordinator.step;
 
 import java.util.List;
+import java.util.Optional;
+import java.util.SortedSet;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.CheckpointPart;
@@ -31,8 +33,10 @@ public sealed interface Effect {
    * Make it durable that the step counts, with its samples.
    *
    * @param checksum of its reduced gradient and scalars
+   * @param due the state after it, if that will be measured: first to be made durable
    */
-  record Ledger(Generation generation, long step, long checksum) implements Effect {}
+  record Ledger(Generation generation, long step, long checksum, Optional<CheckpointPoint> due)
+      implements Effect {}
 
   /**
    * Tell all members that the step is final.
@@ -78,6 +82,15 @@ public sealed interface Effect {
   /** Remove what there is of a checkpoint that will not be complete. */
   record Abandon(long steps) implements Effect {}
 
+  /** Measure the model in a complete checkpoint. */
+  record Measure(long number, long steps) implements Effect {}
+
+  /** Record that a state is not measured. */
+  record LeaveUnmeasured(long number, long steps, String why) implements Effect {}
+
+  /** From now on keep these checkpoints, however old they are, and no others for that. */
+  record KeepCheckpoints(SortedSet<Long> steps) implements Effect {}
+
   /** Look for the newest complete checkpoint whose files are whole. */
   record FindCheckpoint() implements Effect {}
 
@@ -96,8 +109,12 @@ public sealed interface Effect {
    */
   record Renounce(long fromStep, Generation generation) implements Effect {}
 
-  /** Write the parameters that a member offers. */
-  record Save(WorkerId worker, long steps) implements Effect {}
+  /**
+   * Write the parameters that a member offers.
+   *
+   * @param isDone whether no step is left to be computed
+   */
+  record Save(WorkerId worker, long steps, boolean isDone) implements Effect {}
 
   /** The run goes on without a worker. */
   record Miss(WorkerId worker, String why, int members) implements Effect {}

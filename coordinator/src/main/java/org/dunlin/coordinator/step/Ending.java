@@ -23,11 +23,13 @@ final class Ending {
   private final Term term;
   private final long steps;
   private final long mostNotFinite;
+  private final Measuring measuring;
 
-  Ending(Term term, long steps, long mostNotFinite) {
+  Ending(Term term, long steps, long mostNotFinite, Measuring measuring) {
     this.term = term;
     this.steps = steps;
     this.mostNotFinite = mostNotFinite;
+    this.measuring = measuring;
   }
 
   Decision offered(State state, Offered event) {
@@ -36,7 +38,8 @@ final class Ending {
         || event.steps() != state.step()) {
       return discard(state, event, "nobody asked for the state after " + event.steps() + " steps");
     }
-    return new Decision(state.withoutSource(), List.of(new Save(event.worker(), event.steps())));
+    return new Decision(
+        state.withoutSource(), List.of(new Save(event.worker(), event.steps(), isDone(state))));
   }
 
   Decision saveFailed(State state, SaveFailed event) {
@@ -53,7 +56,7 @@ final class Ending {
 
   /** Whether no step is left to be computed. */
   boolean isDone(State state) {
-    return state.step() == steps;
+    return state.step() == steps || measuring.stops(state);
   }
 
   /** Asks a worker for the parameters. */
@@ -83,13 +86,17 @@ final class Ending {
     if (state.phase() != Phase.SAVING) {
       return discard(state, event, "nothing was being saved");
     }
-    if (Checkpoints.isPending(state)) {
-      return new Decision(state.withModelSaved(), List.of());
-    }
-    return end(state, List.of());
+    return waits(state) ? new Decision(state.withModelSaved(), List.of()) : end(state, List.of());
   }
 
-  /** The model is saved, and no checkpoint is under way. */
+  /** Whether a run whose model is saved has something under way that must not be cut off. */
+  boolean waits(State state) {
+    boolean wantsFigure = !state.stopAsked() && !state.notFinite().reaches(mostNotFinite);
+    return Checkpoints.isPending(state)
+        || (wantsFigure && state.evaluations().underWay().isPresent());
+  }
+
+  /** The model is saved, and nothing is under way. */
   Decision end(State state, List<Effect> before) {
     return state.notFinite().reaches(mostNotFinite)
         ? fail(state, before, state.notFinite().sentence(state.step() - 1), true)
@@ -99,7 +106,7 @@ final class Ending {
   Decision finish(State state, List<Effect> before) {
     List<Effect> effects = new ArrayList<>(before);
     everybody(state).forEach(worker -> effects.add(new Dismiss(worker, "the run has ended")));
-    effects.add(new Finish(state.step(), state.step() < steps));
+    effects.add(new Finish(state.step(), !isDone(state)));
     return new Decision(state.withPhase(Phase.ENDED), List.copyOf(effects));
   }
 

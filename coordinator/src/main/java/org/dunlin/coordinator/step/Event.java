@@ -81,6 +81,13 @@ public sealed interface Event {
   /** A checkpoint's manifest could not be written. */
   record CheckpointFailed(long steps, String sentence) implements Event {}
 
+  /**
+   * What a checkpoint was measured with is on record.
+   *
+   * @param figure greater is better; no number if it could not be measured
+   */
+  record Measured(long number, long steps, double figure) implements Event {}
+
   /** The newest complete one; the run's first state if there is none. */
   record CheckpointFound(CheckpointPoint point) implements Event {}
 

@@ -11,8 +11,15 @@ import org.dunlin.protocol.Generation;
  * @param history how often the run has gone back to one
  * @param since the generation before which nobody's state is of use: the run renounced what those
  *     had committed
+ * @param evaluations as the records tell them
  */
-public record Past(long steps, long checksum, long checkpoint, long history, Generation since) {
+public record Past(
+    long steps,
+    long checksum,
+    long checkpoint,
+    long history,
+    Generation since,
+    Evaluations evaluations) {
   /** Of a run that begins. */
-  public static final Past NONE = new Past(0, 0, 0, 0, new Generation(0));
+  public static final Past NONE = new Past(0, 0, 0, 0, new Generation(0), Evaluations.NONE);
 }

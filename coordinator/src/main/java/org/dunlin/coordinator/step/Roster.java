@@ -40,13 +40,21 @@ final class Roster {
   private final Admission admission;
   private final Ending ending;
   private final Checkpoints checkpoints;
+  private final Measuring measuring;
 
-  Roster(Term term, int slots, Admission admission, Ending ending, Checkpoints checkpoints) {
+  Roster(
+      Term term,
+      int slots,
+      Admission admission,
+      Ending ending,
+      Checkpoints checkpoints,
+      Measuring measuring) {
     this.term = term;
     this.slots = slots;
     this.admission = admission;
     this.ending = ending;
     this.checkpoints = checkpoints;
+    this.measuring = measuring;
   }
 
   Decision joined(State state, Joined event) {
@@ -141,7 +149,8 @@ final class Roster {
       return filled;
     }
     if (ending.isDone(next)) { // its last checkpoint is of its last step
-      return ending.askOne(next, filled.effects());
+      List<Effect> effects = new ArrayList<>(filled.effects());
+      return ending.askOne(measuring.goOn(next, checkpoints, effects), effects);
     }
     List<Effect> notes = new ArrayList<>(filled.effects());
     int idle = next.loaded().size() - slots;
@@ -195,6 +204,7 @@ final class Roster {
     Generation generation = next.generation().next();
     next = next.withGeneration(generation, shares);
     effects.add(new Assign(generation, next.step(), shares));
+    next = measuring.goOn(next, checkpoints, effects);
     for (WorkerId spare : state.spares()) {
       if (!next.teachers().isEmpty()) {
         Decision taught = teach(next.withoutSpare(spare), spare, 1, List.of());
@@ -430,8 +440,10 @@ final class Roster {
     next = taught.next();
     boolean follows = !state.committing() && state.phase() != Phase.SAVING;
     if ((follows ? next.able() : next.loaded()).isEmpty()) {
-      if (state.modelSaved()) { // only a checkpoint is missing, which nobody needs now
-        return ending.end(next, effects);
+      if (state.modelSaved()) { // a checkpoint that is missing nobody needs now
+        return ending.waits(next)
+            ? new Decision(next, List.copyOf(effects))
+            : ending.end(next, effects);
       }
       return rewind(next, effects, sentence);
     }

@@ -39,6 +39,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param speeds of the workers
  * @param modelSaved whether the parameters lie on the disk, at the run's end
  * @param checkpoints where the run is with them
+ * @param evaluations where the run is with them
  */
 public record State(
     Phase phase,
@@ -62,7 +63,8 @@ public record State(
     int retries,
     Speeds speeds,
     boolean modelSaved,
-    Checkpointing checkpoints) {
+    Checkpointing checkpoints,
+    Evaluations evaluations) {
 
   /** More lessons or generations than a coordinator lives to see. */
   private static final long NUMBERS_OF_A_TERM = 1_000_000_000;
@@ -109,12 +111,13 @@ public record State(
         0,
         Speeds.UNKNOWN,
         false,
-        Checkpointing.NONE);
+        Checkpointing.NONE,
+        Evaluations.NONE);
   }
 
   /**
-   * A coordinator's that comes after another one. Its lessons and generations have numbers that are
-   * none of that one's, whose last words may still be on the way.
+   * A coordinator's that comes after another one. Its lessons, generations and checkpoints have
+   * numbers that are none of that one's, whose last words may still be on the way.
    */
   public static State after(Term term, Past past) {
     return initial()
@@ -122,8 +125,9 @@ public record State(
             next -> {
               next.nextPhase = Phase.GATHERING;
               next.nextStep = past.steps();
-              next.nextCheckpoints = Checkpointing.after(past);
+              next.nextEvaluations = past.evaluations();
               long first = (term.number() - 1) * NUMBERS_OF_A_TERM;
+              next.nextCheckpoints = Checkpointing.after(past, first);
               next.nextLessonsBegun = first;
               next.nextGeneration = new Generation(first);
             });
@@ -135,7 +139,7 @@ public record State(
     return rewound.with(
         next -> {
           next.nextPhase = Phase.ASSEMBLING;
-          next.nextCheckpoints = Checkpointing.after(past).resumed(point.steps());
+          next.nextCheckpoints = after(term, past).checkpoints().resumed(point.steps());
         });
   }
 
@@ -163,6 +167,7 @@ public record State(
     private Speeds nextSpeeds = speeds;
     private boolean nextModelSaved = modelSaved;
     private Checkpointing nextCheckpoints = checkpoints;
+    private Evaluations nextEvaluations = evaluations;
   }
 
   private State with(Consumer<Next> change) {
@@ -190,11 +195,16 @@ public record State(
         next.nextRetries,
         next.nextSpeeds,
         next.nextModelSaved,
-        next.nextCheckpoints);
+        next.nextCheckpoints,
+        next.nextEvaluations);
   }
 
   State with(Checkpointing now) {
     return with(next -> next.nextCheckpoints = now);
+  }
+
+  State with(Evaluations now) {
+    return with(next -> next.nextEvaluations = now);
   }
 
   State withModelSaved() {
@@ -223,6 +233,7 @@ public record State(
           next.nextRetries = 0;
           next.nextModelSaved = false;
           next.nextCheckpoints = checkpoints.withPending(Optional.empty());
+          next.nextEvaluations = evaluations.withoutDue();
         });
   }
 
@@ -233,6 +244,7 @@ public record State(
           next.nextPhase = Phase.REASSEMBLING;
           next.nextStep = point.steps();
           next.nextNotFinite = NotFinite.after(point.notFinite());
+          next.nextEvaluations = evaluations.withoutDue();
           next.nextCheckpoints = checkpoints.rewound(point.steps());
         });
   }

@@ -25,6 +25,7 @@ import org.dunlin.coordinator.step.Event.Ledgered;
 import org.dunlin.coordinator.step.Event.LessonLost;
 import org.dunlin.coordinator.step.Event.Loaded;
 import org.dunlin.coordinator.step.Event.Lost;
+import org.dunlin.coordinator.step.Event.Measured;
 import org.dunlin.coordinator.step.Event.MemoryShort;
 import org.dunlin.coordinator.step.Event.Offered;
 import org.dunlin.coordinator.step.Event.PartLost;
@@ -85,6 +86,7 @@ public final class StepProtocol {
   private final Ending ending;
   private final Succession succession;
   private final Checkpoints checkpoints;
+  private final Measuring measuring;
   private final long mostNotFinite;
   private final boolean moves;
 
@@ -97,13 +99,23 @@ public final class StepProtocol {
    *     fails, its parameters saved; 0 is never reached
    */
   public StepProtocol(Term term, long steps, int slots, Admission admission, long mostNotFinite) {
-    this(term, steps, slots, admission, mostNotFinite, true, Past.NONE, CheckpointPlan.NONE);
+    this(
+        term,
+        steps,
+        slots,
+        admission,
+        mostNotFinite,
+        true,
+        Past.NONE,
+        CheckpointPlan.NONE,
+        EvaluationPlan.NONE);
   }
 
   /**
    * @param moves whether slots move to faster members although nobody is lost
    * @param past what earlier terms have committed; then it begins with {@link State#after}
    * @param plan of its checkpoints
+   * @param evaluationPlan of its evaluations
    */
   public StepProtocol(
       Term term,
@@ -113,16 +125,18 @@ public final class StepProtocol {
       long mostNotFinite,
       boolean moves,
       Past past,
-      CheckpointPlan plan) {
+      CheckpointPlan plan,
+      EvaluationPlan evaluationPlan) {
     this.moves = moves;
     this.term = term;
     this.steps = steps;
     this.slots = slots;
     this.mostNotFinite = mostNotFinite;
-    this.ending = new Ending(term, steps, mostNotFinite);
-    this.checkpoints = new Checkpoints(term, plan, ending);
-    this.roster = new Roster(term, slots, admission, ending, checkpoints);
-    this.succession = new Succession(term, steps, past, roster, checkpoints);
+    this.measuring = new Measuring(evaluationPlan, steps);
+    this.ending = new Ending(term, steps, mostNotFinite, measuring);
+    this.checkpoints = new Checkpoints(term, plan, ending, measuring);
+    this.roster = new Roster(term, slots, admission, ending, checkpoints, measuring);
+    this.succession = new Succession(term, past, roster, checkpoints, ending);
   }
 
   /** Decides what an event means. */
@@ -151,9 +165,10 @@ public final class StepProtocol {
       case CheckpointDue due ->
           new Decision(state.with(state.checkpoints().withDue(true)), List.of());
       case PartWritten written -> checkpoints.written(state, written);
-      case PartLost lost -> checkpoints.lost(state, lost);
-      case CheckpointWritten written -> checkpoints.written(state, written);
-      case CheckpointFailed failed -> checkpoints.failed(state, failed);
+      case PartLost lost -> agreeIfMay(checkpoints.lost(state, lost));
+      case CheckpointWritten written -> agreeIfMay(checkpoints.written(state, written));
+      case CheckpointFailed failed -> agreeIfMay(checkpoints.failed(state, failed));
+      case Measured measured -> agreeIfMay(measured(state, measured));
       case CheckpointFound found -> checkpoints.found(state, found, roster);
       case StopAsked stop -> stop(state, stop);
       case Broken broken -> ending.fail(state, broken.sentence());
@@ -173,9 +188,30 @@ public final class StepProtocol {
       return Ending.discard(state, event, "prepared already");
     }
     State next = state.withPrepared(event.worker(), result);
-    return next.prepared().size() < state.shares().size()
-        ? new Decision(next, List.of())
-        : agree(next);
+    return agreeIfMay(new Decision(next, List.of()));
+  }
+
+  private Decision measured(State state, Measured event) {
+    Decision measured = measuring.measured(state, event, checkpoints);
+    return checkpoints.endIfSaved(measured.next(), measured.effects());
+  }
+
+  // Once all are prepared, unless an evaluation has to catch up.
+  private Decision agreeIfMay(Decision decision) {
+    State state = decision.next();
+    boolean allPrepared =
+        state.phase() == Phase.STEPPING
+            && !state.committing()
+            && state.awaited().isEmpty()
+            && !state.shares().isEmpty()
+            && state.prepared().size() == state.shares().size();
+    if (!allPrepared || measuring.waits(state)) {
+      return decision;
+    }
+    Decision agreed = agree(state);
+    List<Effect> effects = new ArrayList<>(decision.effects());
+    effects.addAll(agreed.effects());
+    return new Decision(agreed.next(), List.copyOf(effects));
   }
 
   private boolean isOpen(State state, Term of, Generation generation, long step) {
@@ -234,10 +270,11 @@ public final class StepProtocol {
       return checkpoints.rewind(state, List.of(), "no worker is left");
     }
     long from = event.cut().fromStep();
+    State cut = state.with(state.evaluations().renounced(from));
     return from < state.checkpoints().furthest()
         ? roster.assign(
-            state.with(state.checkpoints().renounced(from)), checkpoints.renounce(state, from))
-        : roster.assign(state, List.of());
+            cut.with(state.checkpoints().renounced(from)), checkpoints.renounce(state, from))
+        : roster.assign(cut, List.of());
   }
 
   // All are prepared: if for the same, the step counts as soon as that is durable.
@@ -248,13 +285,19 @@ public final class StepProtocol {
         .forEach(
             (worker, result) ->
                 byChecksum.computeIfAbsent(result.checksum(), c -> new ArrayList<>()).add(worker));
-    return byChecksum.size() == 1
-        ? new Decision(
-            state.withCommitting(),
-            List.of(
-                new Ledger(
-                    state.generation(), state.step(), byChecksum.keySet().iterator().next())))
-        : disagree(state, byChecksum);
+    if (byChecksum.size() > 1) {
+      return disagree(state, byChecksum);
+    }
+    StepResult agreed = state.prepared().get(state.shares().get(0).worker());
+    return new Decision(
+        state.withCommitting(),
+        List.of(
+            new Ledger(
+                state.generation(),
+                state.step(),
+                agreed.checksum(),
+                Optional.of(point(state, agreed))
+                    .filter(point -> measuring.isDue(state, point.steps())))));
   }
 
   // Whom more than half contradict computes wrongly. Without such a half the sum is made once more:
@@ -302,6 +345,15 @@ public final class StepProtocol {
     return workers.stream().map(WorkerId::toString).collect(Collectors.joining(" and "));
   }
 
+  /** What a checkpoint must know of the state after the open step. */
+  private static CheckpointPoint point(State state, StepResult agreed) {
+    return new CheckpointPoint(
+        state.step() + 1,
+        agreed.scalars(),
+        agreed.checksum(),
+        state.notFinite().after(loss(state), agreed).inARow());
+  }
+
   // Whoever was lost meanwhile was prepared too; the others apply the step before they go on.
   private Decision ledgered(State state, Ledgered event) {
     if (!state.committing() || event.step() != state.step()) {
@@ -327,12 +379,18 @@ public final class StepProtocol {
       return checkpoints.rewind(next, effects, "no worker is left");
     }
     boolean lastLeaves = next.leaving().containsAll(next.loaded()) && next.lessons().isEmpty();
-    boolean isLast = next.step() == steps;
+    boolean isLast = ending.isDone(next);
     boolean ends = isLast || next.stopAsked() || notFinite.reaches(mostNotFinite) || lastLeaves;
+    CheckpointPoint point = point(state, agreed);
+    if (measuring.isDue(next, next.step())) {
+      next = next.with(next.evaluations().withDue(point));
+    }
     if (checkpoints.isDue(next, event.endsEpoch(), ends && !isLast)) {
-      CheckpointPoint point =
-          new CheckpointPoint(next.step(), agreed.scalars(), agreed.checksum(), notFinite.inARow());
       next = checkpoints.begin(next, point, effects);
+    }
+    next = measuring.goOn(next, checkpoints, effects);
+    if (isLast && next.step() < steps) {
+      effects.add(new Note(measuring.sentence()));
     }
     if (ends) {
       WorkerId source = commit.members().get(0);
@@ -373,6 +431,7 @@ public final class StepProtocol {
     State next = state.withStopAsked();
     return switch (state.phase()) {
       case ASSEMBLING, FINDING, REASSEMBLING -> ending.finish(next, List.of());
+      case SAVING -> checkpoints.endIfSaved(next, List.of());
       default -> new Decision(next, List.of());
     };
   }

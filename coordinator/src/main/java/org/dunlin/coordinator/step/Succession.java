@@ -26,17 +26,17 @@ import org.dunlin.protocol.WorkerId;
  */
 final class Succession {
   private final Term term;
-  private final long steps;
   private final Past past;
   private final Roster roster;
   private final Checkpoints checkpoints;
+  private final Ending ending;
 
-  Succession(Term term, long steps, Past past, Roster roster, Checkpoints checkpoints) {
+  Succession(Term term, Past past, Roster roster, Checkpoints checkpoints, Ending ending) {
     this.term = term;
-    this.steps = steps;
     this.past = past;
     this.roster = roster;
     this.checkpoints = checkpoints;
+    this.ending = ending;
   }
 
   Decision returned(State state, Returned event) {
@@ -107,7 +107,7 @@ final class Succession {
                 .formatted(term, most, members.size(), members.size() == 1 ? "" : "s")));
     String probe = state.returned().get(members.first()).probe();
     State gathered = state.withGathered(most, members, probe);
-    if (most < steps) {
+    if (!ending.isDone(gathered)) {
       return roster.assign(gathered, effects);
     }
     // The generation lets those apply the last step that have not yet; there is no next one.

@@ -7,10 +7,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
+import org.dunlin.coordinator.step.EvaluationDue;
+import org.dunlin.coordinator.step.EvaluationRecord;
+import org.dunlin.coordinator.step.RunRecord;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.run.MicroBatchLimit;
+import org.dunlin.protocol.run.Scalars;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,7 +36,7 @@ class RecordFileTest {
     return RecordFile.open(run, new Term(term));
   }
 
-  private static void append(RecordFile file, CutRecord record) {
+  private static void append(RecordFile file, RunRecord record) {
     file.append(record).toCompletableFuture().join();
   }
 
@@ -49,6 +54,20 @@ class RecordFileTest {
     open(3);
     assertThat(open(7).before()).containsExactly(A, B, C);
     assertThat(RecordFile.read(run)).containsExactly(A, B, C);
+  }
+
+  @Test
+  void shouldGiveBackEvaluationsToTheLastBit() {
+    RunRecord due =
+        new EvaluationDue(
+            new CheckpointPoint(20, new Scalars(19, 65536, 7), -3281829751645644211L, 1));
+    RunRecord measured = new EvaluationRecord(20, "set", 0.1 + 0.2);
+    RunRecord not = new EvaluationRecord(40, "set", Double.NaN);
+    RecordFile file = open(1);
+    List.of(due, measured, A, not).forEach(record -> append(file, record));
+    RecordFile next = open(2);
+    assertThat(next.before()).containsExactly(due, measured, A, not);
+    assertThat(next.cutsBefore()).containsExactly(A);
   }
 
   @Test

@@ -80,7 +80,7 @@ class NotFiniteStepsTest {
     run.step(NAN, false, 1);
     assertThat(run.saves()).isTrue();
     run.on(new Event.Offered(WORKER, TERM, 4));
-    assertThat(run.effects).containsExactly(new Effect.Save(WORKER, 4));
+    assertThat(run.effects).containsExactly(new Effect.Save(WORKER, 4, false));
     run.on(new Event.Saved(4));
     assertThat(run.effects)
         .containsExactly(

@@ -2,23 +2,29 @@ package org.dunlin.data.checkpoint;
 
 import java.util.Comparator;
 import java.util.List;
-import java.util.OptionalLong;
+import java.util.Set;
 
 /**
  * Which checkpoints stay.
  *
  * @param keepLast the newest so many, at least 1
  * @param keepEverySteps also those whose steps are a multiple of it; 0: none for that
- * @param best also this one, the best by some metric
+ * @param also these, such as the best by some metric
  */
-public record Retention(int keepLast, long keepEverySteps, OptionalLong best) {
+public record Retention(int keepLast, long keepEverySteps, Set<Long> also) {
   public Retention {
+    also = Set.copyOf(also);
     if (keepLast < 1) {
       throw new IllegalArgumentException("keep-last: " + keepLast + " (expected: >= 1)");
     }
     if (keepEverySteps < 0) {
       throw new IllegalArgumentException("keep-every: " + keepEverySteps + " (expected: >= 0)");
     }
+  }
+
+  /** The same with others besides. */
+  public Retention with(Set<Long> others) {
+    return new Retention(keepLast, keepEverySteps, others);
   }
 
   /** Those of {@code steps} that stay, newest first. */
@@ -31,7 +37,7 @@ public record Retention(int keepLast, long keepEverySteps, OptionalLong best) {
             step ->
                 step >= lastKept
                     || (keepEverySteps > 0 && step % keepEverySteps == 0)
-                    || (best.isPresent() && best.getAsLong() == step))
+                    || also.contains(step))
         .toList();
   }
 }

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.dunlin.data.retrieval.RetrievalSet;
 
 /**
  * Which kind of thing is it? Documents are all nouns that have hyponyms, the queries' own among

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.dunlin.data.retrieval.RetrievalSet;
 
 /**
  * Which word is defined so? Documents are the lemmas of the synsets below a bucket, and of the

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
+import org.dunlin.data.retrieval.RetrievalSet;
 import org.dunlin.protocol.Refusal;
 
 /** What a model learns from WordNet, and how it is measured. */

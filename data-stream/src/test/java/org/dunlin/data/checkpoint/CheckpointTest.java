@@ -13,8 +13,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.dunlin.data.model.SafetensorsFile;
 import org.dunlin.data.model.Tensor;
@@ -114,7 +114,7 @@ class CheckpointTest {
       Path earlier = store.folder(20).resolve("frozen.safetensors");
       assertThat(Files.isSameFile(earlier, store.folder(40).resolve("frozen.safetensors")))
           .isTrue();
-      store.keep(new Retention(1, 0, OptionalLong.empty()));
+      store.keep(new Retention(1, 0, Set.of()));
       assertThat(earlier).doesNotExist();
       assertNewest(store, run, 40);
     }

@@ -9,7 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.dunlin.data.checkpoint.FaultyDisk.Fault;
 import org.dunlin.protocol.Refusal;
@@ -87,7 +87,7 @@ class FaultyDiskTest {
       run.write(store, 40, SHARES);
       assertThat(requireNewestWhole(store, run, "objects")).isEqualTo(40);
       assertThat(disk.operations()).noneMatch(operation -> operation.startsWith("open"));
-      store.keep(new Retention(1, 0, OptionalLong.empty()));
+      store.keep(new Retention(1, 0, Set.of()));
       assertThat(store.complete()).containsExactly(40L);
     }
   }
@@ -113,7 +113,7 @@ class FaultyDiskTest {
         try {
           assertThat(faulty.begin(20, 0)).isEmpty();
           faulty.abandon(20);
-          faulty.keep(new Retention(1, 0, OptionalLong.empty()));
+          faulty.keep(new Retention(1, 0, Set.of()));
         } catch (Refusal e) {
           assertThat(e.getMessage()).contains(root.toString());
         }
@@ -152,7 +152,7 @@ class FaultyDiskTest {
           throw e;
         }
       }
-      store.keep(new Retention(1, 0, OptionalLong.empty()));
+      store.keep(new Retention(1, 0, Set.of()));
       return Optional.empty();
     } catch (IOException | Refusal e) {
       return Optional.of(e.getMessage());

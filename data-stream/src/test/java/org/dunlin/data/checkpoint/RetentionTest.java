@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
-import java.util.OptionalLong;
 import java.util.Set;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
@@ -19,12 +18,12 @@ class RetentionTest {
   @Example
   void shouldKeepTheNewestTheRoundAndTheBest() {
     List<Long> steps = List.of(20L, 40L, 60L, 80L, 100L, 120L);
-    assertThat(new Retention(1, 0, OptionalLong.empty()).of(steps)).containsExactly(120L);
-    assertThat(new Retention(2, 50, OptionalLong.empty()).of(steps)).containsExactly(120L, 100L);
-    assertThat(new Retention(2, 40, OptionalLong.of(20)).of(steps))
+    assertThat(new Retention(1, 0, Set.of()).of(steps)).containsExactly(120L);
+    assertThat(new Retention(2, 50, Set.of()).of(steps)).containsExactly(120L, 100L);
+    assertThat(new Retention(2, 40, Set.of(20L)).of(steps))
         .containsExactly(120L, 100L, 80L, 40L, 20L);
-    assertThat(new Retention(9, 0, OptionalLong.of(7)).of(steps)).hasSize(6);
-    assertThat(new Retention(3, 10, OptionalLong.of(7)).of(List.of())).isEmpty();
+    assertThat(new Retention(9, 0, Set.of(7L)).of(steps)).hasSize(6);
+    assertThat(new Retention(3, 10, Set.of(7L)).of(List.of())).isEmpty();
   }
 
   @Property
@@ -33,7 +32,7 @@ class RetentionTest {
       @ForAll @IntRange(min = 1, max = 5) int last,
       @ForAll @LongRange(min = 0, max = 30) long every,
       @ForAll @LongRange(min = 0, max = 200) long best) {
-    List<Long> kept = new Retention(last, every, OptionalLong.of(best)).of(List.copyOf(steps));
+    List<Long> kept = new Retention(last, every, Set.of(best)).of(List.copyOf(steps));
     Set<Long> expected = new HashSet<>();
     steps.stream().sorted(Comparator.reverseOrder()).limit(last).forEach(expected::add);
     steps.stream().filter(step -> every > 0 && step % every == 0).forEach(expected::add);
@@ -44,7 +43,7 @@ class RetentionTest {
 
   @Example
   void shouldRefuseToKeepNone() {
-    assertThatThrownBy(() -> new Retention(0, 0, OptionalLong.empty()))
+    assertThatThrownBy(() -> new Retention(0, 0, Set.of()))
         .hasMessage("keep-last: 0 (expected: >= 1)");
   }
 }

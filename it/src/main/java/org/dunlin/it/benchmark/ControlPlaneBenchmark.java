@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -36,6 +37,7 @@ import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
+import org.dunlin.coordinator.step.EvaluationPlan;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.Past;
 import org.dunlin.coordinator.step.State;
@@ -266,10 +268,12 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
         Optional.empty(),
         CheckpointPlan.NONE,
         Duration.ZERO,
+        EvaluationPlan.NONE,
+        new NoEvaluations(),
         List.of(),
         batches,
         new NoCheckpoints(),
-        (after, state, materializer) ->
+        (after, isDone, state, materializer) ->
             state
                 .runWith(Sink.ignore(), materializer)
                 .thenApply(done -> new RunEvent.Saved(after, "nowhere", "")),
@@ -302,6 +306,18 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
     public void rewind(long steps, long history) {}
   }
 
+  private static final class NoEvaluations implements Run.Evaluator {
+    @Override
+    public String set() {
+      return "";
+    }
+
+    @Override
+    public CompletionStage<Run.Evaluation> measure(long steps) {
+      throw new IllegalStateException("nobody asks for an evaluation");
+    }
+  }
+
   private static final class NoCheckpoints implements Run.Checkpoints {
     @Override
     public CompletionStage<Optional<String>> begin(long steps) {
@@ -317,6 +333,9 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
         List<CheckpointPart> parts) {
       throw new IllegalStateException("nobody asks for a checkpoint");
     }
+
+    @Override
+    public void hold(SortedSet<Long> steps) {}
 
     @Override
     public void dropAfter(long steps) {}

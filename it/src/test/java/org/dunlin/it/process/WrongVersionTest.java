@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
@@ -21,6 +22,7 @@ import org.dunlin.coordinator.step.Admission;
 import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
+import org.dunlin.coordinator.step.EvaluationPlan;
 import org.dunlin.coordinator.step.Past;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.protocol.Generation;
@@ -90,6 +92,8 @@ class WrongVersionTest {
         Optional.empty(),
         CheckpointPlan.NONE,
         Duration.ZERO,
+        EvaluationPlan.NONE,
+        new NoEvaluations(),
         List.of(),
         step -> Source.empty(),
         new NoCheckpoints(),
@@ -123,6 +127,18 @@ class WrongVersionTest {
     }
   }
 
+  private static final class NoEvaluations implements Run.Evaluator {
+    @Override
+    public String set() {
+      return "";
+    }
+
+    @Override
+    public CompletionStage<Run.Evaluation> measure(long steps) {
+      throw new AssertionError("nothing was committed");
+    }
+  }
+
   private static final class NoCheckpoints implements Run.Checkpoints {
     @Override
     public CompletionStage<Optional<String>> begin(long steps) {
@@ -137,6 +153,11 @@ class WrongVersionTest {
         List<CutRecord> cuts,
         List<CheckpointPart> parts) {
       throw new AssertionError("nothing was begun");
+    }
+
+    @Override
+    public void hold(SortedSet<Long> steps) {
+      throw new AssertionError("nothing was measured");
     }
 
     @Override
@@ -163,7 +184,7 @@ class WrongVersionTest {
   private static final class NoModel implements Run.ModelSink {
     @Override
     public CompletionStage<RunEvent.Saved> save(
-        long steps, Source<StateChunk, NotUsed> state, Materializer materializer) {
+        long steps, boolean isDone, Source<StateChunk, NotUsed> state, Materializer materializer) {
       throw new AssertionError("nothing was trained");
     }
   }

@@ -12,6 +12,7 @@ import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
+import org.dunlin.coordinator.step.EvaluationPlan;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.Past;
 import org.dunlin.coordinator.step.State;
@@ -53,7 +54,17 @@ final class Conversation {
             0,
             true,
             Past.NONE,
-            checkpoints(run));
+            checkpoints(run),
+            evaluations(run));
+  }
+
+  private static EvaluationPlan evaluations(String[] run) {
+    return Arrays.stream(run)
+        .filter(word -> word.startsWith("evaluations="))
+        .map(word -> word.substring("evaluations=".length()).split("/"))
+        .map(word -> new EvaluationPlan(Long.parseLong(word[0]), Long.parseLong(word[1])))
+        .findFirst()
+        .orElse(EvaluationPlan.NONE);
   }
 
   private static CheckpointPlan checkpoints(String[] run) {
@@ -144,6 +155,8 @@ final class Conversation {
       case "roster-waited" -> new Event.RosterWaited();
       case "leave" -> new Event.LeaveAsked(worker(w[1]));
       case "ledgered" -> new Event.Ledgered(Long.parseLong(w[1]), w.length > 2);
+      case "measured" ->
+          new Event.Measured(Long.parseLong(w[1]), Long.parseLong(w[2]), Double.parseDouble(w[3]));
       case "checkpoint-due" -> new Event.CheckpointDue();
       case "part-written" ->
           new Event.PartWritten(
@@ -278,12 +291,18 @@ final class Conversation {
           "write the manifest of step %d: %s"
               .formatted(e.point().steps(), e.parts().stream().map(CheckpointPart::file).toList());
       case Effect.Abandon e -> "abandon the checkpoint of step " + e.steps();
+      case Effect.Measure e -> "measure %d, step %d".formatted(e.number(), e.steps());
+      case Effect.LeaveUnmeasured e ->
+          "leave %d, step %d, unmeasured: %s".formatted(e.number(), e.steps(), e.why());
+      case Effect.KeepCheckpoints e -> "keep the checkpoints of steps " + e.steps();
       case Effect.FindCheckpoint e -> "find a checkpoint";
       case Effect.Renounce e ->
           "renounce what was committed from step %d on".formatted(e.fromStep());
       case Effect.Rewind e ->
           "rewind to step %d, history %d".formatted(e.point().steps(), e.history());
-      case Effect.Ledger e -> "ledger g%s step %d".formatted(e.generation(), e.step());
+      case Effect.Ledger e ->
+          "ledger g%s step %d%s"
+              .formatted(e.generation(), e.step(), e.due().isPresent() ? ", to be measured" : "");
       case Effect.Commit e -> "commit g%s step %d".formatted(e.generation(), e.step());
       case Effect.Write e ->
           "write: from step %d, length %d or more, %d tokens at most"

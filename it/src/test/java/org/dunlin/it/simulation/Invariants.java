@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.dunlin.coordinator.step.Effect;
+import org.dunlin.coordinator.step.Evaluations;
 import org.dunlin.coordinator.step.Past;
 import org.dunlin.coordinator.step.Share;
 import org.dunlin.protocol.Generation;
@@ -248,10 +249,10 @@ final class Invariants {
   }
 
   /** What a new coordinator reads. */
-  Past past() {
+  Past past(Evaluations evaluations) {
     return committed.isEmpty()
         ? Past.NONE
-        : new Past(committed.size(), committed.lastEntry().getValue(), 0, 0, since);
+        : new Past(committed.size(), committed.lastEntry().getValue(), 0, 0, since, evaluations);
   }
 
   void succeeded() {

@@ -1,6 +1,7 @@
 package org.dunlin.it.simulation;
 
 import java.util.SplittableRandom;
+import org.dunlin.coordinator.step.EvaluationPlan;
 
 /** The run, the storm and the calm run beside it that a seed stands for. */
 final class Seed {
@@ -21,9 +22,12 @@ final class Seed {
     int fit = 1 << draw.nextInt(4);
     long shortFrom = draw.nextInt(2 * steps);
     Storm.Plan plan = Storm.Plan.draw(draw, steps);
+    // Of its own, so that the storms of seeds stay as they were.
+    SplittableRandom other = new SplittableRandom(~seed);
+    EvaluationPlan evaluations = new EvaluationPlan(other.nextInt(4), other.nextInt(3));
     Simulation.Shape shape = new Simulation.Shape(workers, slots, steps, empty, fit, shortFrom);
     try {
-      Simulation stormy = new Simulation(seed, shape, plan, minds);
+      Simulation stormy = new Simulation(seed, shape, plan, minds, evaluations);
       Simulation.Outcome found = stormy.run();
       if (found.parameters().isPresent()) {
         Simulation.Shape one =
@@ -37,8 +41,8 @@ final class Seed {
       return stormy.discards();
     } catch (AssertionError e) {
       throw new AssertionError(
-          "%s; %s; %s; replay: mvn test -pl it -am -Dtest=SimulationTest -Dsurefire.failIfNoSpecifiedTests=false -Ddunlin.simulation.seed=%d -Ddunlin.simulation.seeds=1"
-              .formatted(e.getMessage(), shape, plan, seed),
+          "%s; %s; %s; %s; replay: mvn test -pl it -am -Dtest=SimulationTest -Dsurefire.failIfNoSpecifiedTests=false -Ddunlin.simulation.seed=%d -Ddunlin.simulation.seeds=1"
+              .formatted(e.getMessage(), shape, plan, evaluations, seed),
           e);
     }
   }

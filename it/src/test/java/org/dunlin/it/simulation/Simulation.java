@@ -17,8 +17,13 @@ import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
+import org.dunlin.coordinator.step.EvaluationDue;
+import org.dunlin.coordinator.step.EvaluationPlan;
+import org.dunlin.coordinator.step.EvaluationRecord;
+import org.dunlin.coordinator.step.Evaluations;
 import org.dunlin.coordinator.step.Event;
 import org.dunlin.coordinator.step.Past;
+import org.dunlin.coordinator.step.RunRecord;
 import org.dunlin.coordinator.step.Share;
 import org.dunlin.coordinator.step.State;
 import org.dunlin.coordinator.step.StepProtocol;
@@ -74,6 +79,11 @@ final class Simulation {
   /** Messages that follow each other in a step or a new generation, and some repeated ones. */
   private static final int HOPS = 24;
 
+  private static final String SET = "the one set";
+
+  /** Longest delays that an evaluation takes at most. */
+  private static final int EVALUATION = 8;
+
   /** One message in so many may take so many times the longest delay. */
   private static final int LATE_ONE_IN = 16;
 
@@ -91,6 +101,7 @@ final class Simulation {
   private final Storm storm;
   private final Shape shape;
   private final Minds minds;
+  private final EvaluationPlan evaluationPlan;
   private StepProtocol protocol;
   private final Map<WorkerId, SimulatedWorker> workers = new TreeMap<>();
   private final Set<WorkerId> lost = new TreeSet<>();
@@ -102,11 +113,13 @@ final class Simulation {
               a.at() != b.at() ? Long.compare(a.at(), b.at()) : Long.compare(a.order(), b.order()));
   private final Invariants invariants;
   private final List<CutRecord> records = new ArrayList<>();
+  private final List<RunRecord> told = new ArrayList<>(); // all records, as on the disk
+  private final Set<Long> spoiled = new TreeSet<>();
   private State state = State.initial();
   private Optional<Outcome> outcome = Optional.empty();
   private Optional<Long> saved = Optional.empty();
   private final List<Runnable> writing = new ArrayList<>();
-  private final List<Runnable> manifests = new ArrayList<>();
+  private final List<Runnable> meanwhile = new ArrayList<>();
   private final NavigableMap<Long, Stored> stored = new TreeMap<>();
   private Term term = TERM;
   private boolean hasCoordinator = true;
@@ -115,14 +128,15 @@ final class Simulation {
   private int discards;
 
   Simulation(long seed, Shape shape, Storm.Plan plan) {
-    this(seed, shape, plan, Minds.PRODUCTION);
+    this(seed, shape, plan, Minds.PRODUCTION, EvaluationPlan.NONE);
   }
 
-  Simulation(long seed, Shape shape, Storm.Plan plan, Minds minds) {
+  Simulation(long seed, Shape shape, Storm.Plan plan, Minds minds, EvaluationPlan evaluationPlan) {
     this.random = new SplittableRandom(seed);
     this.storm = new Storm(plan, this);
     this.shape = shape;
     this.minds = minds;
+    this.evaluationPlan = evaluationPlan;
     this.protocol =
         new StepProtocol(
             TERM,
@@ -132,7 +146,8 @@ final class Simulation {
             0,
             true,
             Past.NONE,
-            checkpoints());
+            checkpoints(),
+            evaluationPlan);
     this.invariants = new Invariants(this, shape.slots());
     for (int w = 0; w < shape.workers(); w++) {
       WorkerId id = new WorkerId("w" + w, 1);
@@ -172,9 +187,13 @@ final class Simulation {
 
   private void requireWhole(Outcome end) {
     invariants.committedExactly(end.steps(), storm.hasAskedToStop());
-    Invariants.check(
-        end.steps() == shape.steps() || storm.hasAskedToStop(),
-        "ended early after " + end.steps() + " steps, though nobody asked");
+    if (evaluationPlan.everySteps() > 0) {
+      requireMeasured(end.steps());
+    } else {
+      Invariants.check(
+          end.steps() == shape.steps() || storm.hasAskedToStop(),
+          "ended early after " + end.steps() + " steps, though nobody asked");
+    }
     if (end.parameters().isPresent()) {
       Invariants.check(
           end.parameters().get() == invariants.parametersAfter(end.steps()),
@@ -195,19 +214,19 @@ final class Simulation {
       }
     }
     writing.clear();
-    for (Runnable write : List.copyOf(manifests)) {
+    for (Runnable write : List.copyOf(meanwhile)) {
       if (random.nextBoolean()) {
         write.run();
       }
     }
-    manifests.clear();
+    meanwhile.clear();
     term = new Term(term.number() + 1);
     offers.clear();
     later(this::succeed);
   }
 
   private void succeed() {
-    Past past = invariants.past();
+    Past past = invariants.past(Evaluations.of(told, SET));
     protocol =
         new StepProtocol(
             term,
@@ -217,7 +236,8 @@ final class Simulation {
             0,
             true,
             past,
-            checkpoints());
+            checkpoints(),
+            evaluationPlan);
     state = State.after(term, past);
     lost.clear();
     hasCoordinator = true;
@@ -406,7 +426,10 @@ final class Simulation {
       case Effect.Teach e -> teach(e);
       case Effect.Ledger e ->
           write(
-              () -> invariants.ledgered(e.step(), e.generation()),
+              () -> {
+                e.due().ifPresent(point -> told.add(new EvaluationDue(point)));
+                invariants.ledgered(e.step(), e.generation());
+              },
               new Event.Ledgered(e.step(), false));
       case Effect.Recognize e -> tell(e.worker(), new MemberEvent.Recognized(term));
       case Effect.AwaitRoster e -> {
@@ -430,6 +453,10 @@ final class Simulation {
       }
       case Effect.WriteManifest e -> writeManifest(e);
       case Effect.Abandon e -> {}
+      case Effect.KeepCheckpoints e -> {}
+      case Effect.Measure e -> measure(e);
+      case Effect.LeaveUnmeasured e ->
+          throw new AssertionError("step %d is left unmeasured: %s".formatted(e.steps(), e.why()));
       case Effect.FindCheckpoint e -> {
         invariants.allLost();
         findCheckpoint();
@@ -448,7 +475,13 @@ final class Simulation {
         Term of = term;
         later(() -> from(of, new Event.Waited(e.generation())));
       }
-      case Effect.Write e -> write(() -> records.add(e.cut()), new Event.Recorded(e.cut()));
+      case Effect.Write e ->
+          write(
+              () -> {
+                records.add(e.cut());
+                told.add(e.cut());
+              },
+              new Event.Recorded(e.cut()));
       case Effect.Miss e -> {}
       case Effect.Note e -> {}
       case Effect.Park e -> tell(e.worker(), new MemberEvent.Parked(term, e.reason()));
@@ -466,23 +499,91 @@ final class Simulation {
     }
   }
 
+  // The figure is drawn by the parameters that the checkpoint has; a dead coordinator's is lost.
+  private void measure(Effect.Measure measure) {
+    Term of = term;
+    long steps = measure.steps();
+    Invariants.check(
+        stored.containsKey(steps) || spoiled.contains(steps),
+        "measures a checkpoint after " + steps + " steps that is not there");
+    double figure = stored.containsKey(steps) ? figure(stored.get(steps).parameters()) : Double.NaN;
+    long takes = 1L + random.nextInt(EVALUATION * storm.plan().maxDelay());
+    at(
+        now + takes,
+        () -> {
+          boolean isWanted =
+              hasCoordinator && of.equals(term) && state.evaluations().isUnderWay(measure.number());
+          if (isWanted) {
+            writeMeanwhile(
+                () -> told.add(new EvaluationRecord(steps, SET, figure)),
+                new Event.Measured(measure.number(), steps, figure));
+          }
+        });
+  }
+
+  private static double figure(long parameters) {
+    return Math.floorMod(parameters, 5) / 5.0;
+  }
+
+  // Told anew from the parameters alone: where a calm run would stop, this one has.
+  private void requireMeasured(long end) {
+    Map<Long, Double> figures = Evaluations.of(told, SET).figures();
+    double best = -1;
+    long inVain = 0;
+    boolean stops = false;
+    for (long steps = 1; steps <= end; steps++) {
+      boolean measured = steps % evaluationPlan.everySteps() == 0 || steps == shape.steps();
+      if (!measured) {
+        continue;
+      }
+      Invariants.check(!stops, "went on after " + steps + " steps, though nothing got better");
+      stops = evaluationPlan.patience() > 0 && inVain >= evaluationPlan.patience();
+      Double found = figures.get(steps);
+      if (found == null) {
+        Invariants.check(
+            (storm.hasAskedToStop() && steps + evaluationPlan.everySteps() > end)
+                || (steps == end && storm.plan().all()), // all died after the model was saved
+            "has no figure after " + steps + " steps");
+        continue;
+      }
+      double expected = figure(invariants.parametersAfter(steps));
+      Invariants.check(
+          found == expected || (found.isNaN() && spoiled.contains(steps)),
+          "has another figure after " + steps + " steps");
+      if (found > best) {
+        best = found;
+        inVain = 0;
+      } else if (!found.isNaN()) {
+        inVain++;
+      }
+    }
+    Invariants.check(
+        stops || end == shape.steps() || storm.hasAskedToStop(),
+        "ended early after " + end + " steps, though nobody asked");
+  }
+
   // Of its parts nothing may be missing, and all must be of the same state.
   private void writeManifest(Effect.WriteManifest manifest) {
     long steps = manifest.point().steps();
     long parameters = invariants.checkpoint(steps, manifest.parts());
-    Term of = term;
-    Runnable durable =
+    writeMeanwhile(
         () -> {
           if (parameters == invariants.parametersAfter(steps)) { // not of renounced steps
             stored.put(steps, new Stored(manifest.point(), parameters));
           }
-        };
-    manifests.add(durable);
+        },
+        new Event.CheckpointWritten(steps));
+  }
+
+  // As write does, while steps and generations go on.
+  private void writeMeanwhile(Runnable durable, Event known) {
+    Term of = term;
+    meanwhile.add(durable);
     later(
         () -> {
-          if (manifests.remove(durable)) {
+          if (meanwhile.remove(durable)) {
             durable.run();
-            from(of, new Event.CheckpointWritten(steps));
+            from(of, known);
           }
         });
   }
@@ -493,7 +594,7 @@ final class Simulation {
     later(
         () -> {
           if (!stored.isEmpty() && random.nextInt(8) == 0) {
-            stored.pollLastEntry();
+            spoiled.add(stored.pollLastEntry().getKey());
           }
           CheckpointPoint newest =
               stored.isEmpty()
@@ -518,7 +619,7 @@ final class Simulation {
     long limit =
         (long) storm.plan().maxDelay()
             * HOPS
-            * (shape.steps() + MORE_GENERATIONS + storm.plan().saveBreaks());
+            * (2L * shape.steps() + MORE_GENERATIONS + storm.plan().saveBreaks());
     Invariants.check(
         outcome.isPresent() || now - storm.lastAt() <= limit,
         "has not ended %d ticks after the storm (expected: at most %d)"

@@ -1,15 +1,16 @@
-package org.dunlin.conf.quickstart;
+package org.dunlin.conf.evaluate;
 
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.stream.Stream;
 import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.retrieval.RetrievalSet;
 import org.dunlin.data.tokens.Tokenizer;
-import org.dunlin.data.wordnet.RetrievalSet;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.DataSpec;
 import org.dunlin.protocol.run.LossSpec.Pooling;
+import org.dunlin.protocol.run.TextTemplate;
 import org.dunlin.worker.evaluate.ExactSearch;
 import org.dunlin.worker.evaluate.RetrievalMetrics;
 import org.dunlin.worker.step.Embedder;
@@ -22,15 +23,45 @@ public final class RetrievalTest {
   /** Longer texts are cut, as in training. */
   private static final int MAX_TOKENS = 128;
 
+  /**
+   * How texts become what the model gets.
+   *
+   * @param texts what is put before them
+   * @param queryMaxTokens longer queries are cut; never more than the model takes
+   * @param passageMaxTokens longer documents are cut; never more than the model takes
+   */
+  public record Form(DataSpec.Texts texts, int queryMaxTokens, int passageMaxTokens) {
+    private String query(String text) {
+      return texts.queryInstruction().isEmpty()
+          ? text
+          : texts.queryTemplate().apply(texts.queryInstruction(), text);
+    }
+
+    private String passage(String text) {
+      return texts.passageInstruction().isEmpty()
+          ? text
+          : texts.passageTemplate().apply(texts.passageInstruction(), text);
+    }
+  }
+
   private final RetrievalSet set;
-  private final String queryPrefix;
+  private final Form form;
 
   /**
    * @param queryPrefix put before every query; empty for none
    */
   public RetrievalTest(RetrievalSet set, String queryPrefix) {
+    this(
+        set,
+        new Form(
+            new DataSpec.Texts(queryPrefix, TextTemplate.JOINED, "", TextTemplate.JOINED),
+            MAX_TOKENS,
+            MAX_TOKENS));
+  }
+
+  public RetrievalTest(RetrievalSet set, Form form) {
     this.set = set;
-    this.queryPrefix = queryPrefix;
+    this.form = form;
   }
 
   /** Queries and documents: what {@link #measure}'s progress counts up to. */
@@ -55,19 +86,23 @@ public final class RetrievalTest {
                   () ->
                       Refusal.run(
                           folder + ": has no 1_Pooling/config.json (expected: its pooling)"));
-      int most = Math.min(MAX_TOKENS, model.encoder().maxTokens());
-      List<String> queries = set.queries().stream().map(query -> queryPrefix + query).toList();
+      int most = model.encoder().maxTokens();
+      int queryMost = Math.min(form.queryMaxTokens(), most);
+      int passageMost = Math.min(form.passageMaxTokens(), most);
+      int queries = set.queries().size();
       int[][] texts =
-          Stream.concat(queries.stream(), set.documents().stream())
-              .parallel()
-              .map(text -> tokenizer.encode(text, most))
+          Stream.concat(
+                  set.queries().parallelStream()
+                      .map(text -> tokenizer.encode(form.query(text), queryMost)),
+                  set.documents().parallelStream()
+                      .map(text -> tokenizer.encode(form.passage(text), passageMost)))
               .toArray(int[][]::new);
-      try (Embedder embedder = new Embedder(model, pooling, true, computeThreads)) {
+      try (Embedder embedder = new Embedder(model, pooling, model.normalizes(), computeThreads)) {
         float[][] embeddings = embedder.embed(texts, progress);
         int[][] best =
             ExactSearch.best(
-                Arrays.copyOfRange(embeddings, 0, queries.size()),
-                Arrays.copyOfRange(embeddings, queries.size(), embeddings.length),
+                Arrays.copyOfRange(embeddings, 0, queries),
+                Arrays.copyOfRange(embeddings, queries, embeddings.length),
                 RetrievalMetrics.DEPTH);
         return RetrievalMetrics.of(best, set.relevances());
       }

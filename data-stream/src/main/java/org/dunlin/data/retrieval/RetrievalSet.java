@@ -1,4 +1,4 @@
-package org.dunlin.data.wordnet;
+package org.dunlin.data.retrieval;
 
 import java.util.List;
 import java.util.Map;
@@ -7,7 +7,7 @@ import java.util.Map;
  * Queries, the documents among which their answers are, and how good an answer each is. Immutable.
  *
  * @param queries texts
- * @param documents texts, all different
+ * @param documents texts
  * @param relevances by query: document index to grade, 1 and up; what is missing is irrelevant
  */
 public record RetrievalSet(

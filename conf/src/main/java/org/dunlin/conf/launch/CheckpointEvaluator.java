@@ -1,0 +1,218 @@
+package org.dunlin.conf.launch;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.dunlin.conf.launch.EvaluationProcess.Word;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.actor.Run;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.model.Sha256;
+import org.dunlin.data.retrieval.RetrievalSet;
+import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.run.RunSpec;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Measures a run's checkpoints, each in a process of its own, so that memory that runs out there,
+ * or a hang, is no danger to the run: the process is started again. Close it: that ends what is
+ * under way.
+ */
+final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(CheckpointEvaluator.class);
+  private static final int MOST_ATTEMPTS = 3;
+
+  /** A micro-batch of the largest encoder on a slow machine takes a minute. */
+  private static final int MOST_SILENT_SECONDS = 600;
+
+  private static final long MIB = 1 << 20;
+  private static final long LEAST_HEAP_MIB = 512;
+
+  /** One is under way, and one may be waiting whose result nobody wants. */
+  private static final int QUEUE = 64;
+
+  private final Settings settings;
+  private final Path runFolder;
+  private final CheckpointStore store;
+  private final String set;
+  private final long heapMib;
+  private final long directMib;
+  private final ThreadPoolExecutor thread =
+      new ThreadPoolExecutor(
+          1,
+          1,
+          0,
+          TimeUnit.SECONDS,
+          new ArrayBlockingQueue<>(QUEUE),
+          Thread.ofPlatform().daemon().name("evaluations").factory());
+  private Optional<Child> child = Optional.empty();
+  private boolean closed;
+
+  private CheckpointEvaluator(
+      Settings settings, Path runFolder, CheckpointStore store, String set, Needs needs) {
+    this.settings = settings;
+    this.runFolder = runFolder;
+    this.store = store;
+    this.set = set;
+    this.heapMib = needs.heapBytes() / MIB;
+    this.directMib = needs.directBytes() / MIB;
+  }
+
+  /**
+   * What an evaluation's process needs.
+   *
+   * @param heapBytes for texts, and embeddings with their copy for the search
+   * @param directBytes for parameters
+   */
+  record Needs(long heapBytes, long directBytes) {
+    static final Needs NOTHING = new Needs(0, 0);
+
+    static Needs of(RetrievalSet set, RunSpec spec, long parameters) {
+      long texts = (long) set.queries().size() + set.documents().size();
+      long characters =
+          set.queries().stream().mapToLong(String::length).sum()
+              + set.documents().stream().mapToLong(String::length).sum();
+      long perText = 3L * spec.encoder().hidden() * Float.BYTES + 256;
+      return new Needs(
+          LEAST_HEAP_MIB * MIB + texts * perText + 4 * characters,
+          parameters * Float.BYTES + ProcessRun.MORE_DIRECT_MIB * MIB);
+    }
+  }
+
+  static CheckpointEvaluator of(
+      Settings settings, Path runFolder, CheckpointStore store, Needs needs) {
+    return new CheckpointEvaluator(settings, runFolder, store, set(settings), needs);
+  }
+
+  // Whatever changes a figure; which figure decides, too.
+  private static String set(Settings settings) {
+    if (settings.evaluateEverySteps() == 0) {
+      return "";
+    }
+    String all =
+        String.join(
+            "\n",
+            settings.evaluationFiles().sha256(),
+            settings.evaluationForm().toString(),
+            settings.evaluationMetric());
+    return HexFormat.of().formatHex(Sha256.digest().digest(all.getBytes(StandardCharsets.UTF_8)));
+  }
+
+  @Override
+  public String set() {
+    return set;
+  }
+
+  @Override
+  public CompletionStage<Run.Evaluation> measure(long steps) {
+    return CompletableFuture.supplyAsync(() -> attempts(steps), thread);
+  }
+
+  private Run.Evaluation attempts(long steps) {
+    long startNs = System.nanoTime();
+    String why = "";
+    for (int attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
+      Tried tried = attempt(steps, attempt);
+      if (tried.figures().isPresent()) {
+        Map<String, Double> figures = tried.figures().get();
+        String metric = settings.evaluationMetric();
+        return new Run.Evaluation(
+            metric, figures.get(metric), figures, (System.nanoTime() - startNs) / 1e9);
+      }
+      why = tried.why();
+      LOG.warn("evaluation after {} steps, attempt {}: {}", steps, attempt, why);
+    }
+    throw Refusal.run("%s, in %d attempts".formatted(why, MOST_ATTEMPTS));
+  }
+
+  private record Tried(Optional<Map<String, Double>> figures, String why) {
+    static Tried found(Map<String, Double> figures) {
+      return new Tried(Optional.of(figures), "");
+    }
+
+    static Tried failed(String why) {
+      return new Tried(Optional.empty(), why);
+    }
+  }
+
+  /** A line, or the end with an exit code. */
+  private record Sign(Optional<Word> word, int exitCode) {}
+
+  private Tried attempt(long steps, int attempt) {
+    BlockingQueue<Sign> signs = new LinkedBlockingQueue<>();
+    Path log = RunFolder.log(runFolder, "evaluation");
+    Child started = start(steps, attempt, log, signs);
+    try {
+      Optional<Word> last = Optional.empty();
+      while (true) {
+        Sign sign = signs.poll(MOST_SILENT_SECONDS, TimeUnit.SECONDS);
+        if (sign == null) {
+          return Tried.failed(
+              "its process was silent for %d seconds; its log is %s"
+                  .formatted(MOST_SILENT_SECONDS, log));
+        }
+        if (sign.word().isEmpty()) {
+          return switch (last.orElseGet(Word.Alive::new)) {
+            case Word.Figures found -> Tried.found(found.figures());
+            case Word.Refused refused -> throw Refusal.run(refused.sentence());
+            case Word.Alive alive ->
+                Tried.failed(
+                    "its process ended with exit code %d; its log is %s"
+                        .formatted(sign.exitCode(), log));
+          };
+        }
+        if (!(sign.word().get() instanceof Word.Alive)) {
+          last = sign.word();
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw Refusal.run("the run has ended", e);
+    } finally {
+      started.kill();
+    }
+  }
+
+  private synchronized Child start(long steps, int attempt, Path log, BlockingQueue<Sign> signs) {
+    if (closed) {
+      throw Refusal.run("the run has ended");
+    }
+    Child started =
+        Child.start(
+            new Child.Plan(
+                new RunEvent.Member("evaluation", "evaluation", attempt, 0),
+                EvaluationProcess.class,
+                List.of(
+                    runFolder.toString(),
+                    store.folder(steps).toString(),
+                    Integer.toString(settings.computeThreads())),
+                heapMib,
+                directMib,
+                log),
+            line -> signs.add(new Sign(Optional.of(Word.of(line)), 0)),
+            exitCode -> signs.add(new Sign(Optional.empty(), exitCode)));
+    child = Optional.of(started);
+    return started;
+  }
+
+  @Override
+  public void close() {
+    synchronized (this) {
+      closed = true;
+      child.ifPresent(Child::kill);
+    }
+    thread.shutdownNow();
+  }
+}

@@ -1,0 +1,117 @@
+package org.dunlin.conf.launch;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.dunlin.conf.checkpoint.CheckpointExport;
+import org.dunlin.conf.checkpoint.ExportRequest;
+import org.dunlin.conf.checkpoint.ExportType;
+import org.dunlin.conf.evaluate.Metric;
+import org.dunlin.conf.evaluate.RetrievalTest;
+import org.dunlin.conf.log.Logs;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.protocol.Refusal;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A process that measures one checkpoint of a run as {@code dunlin evaluate} measures the model
+ * that {@code dunlin export} makes of it: {@code RUN_FOLDER CHECKPOINT THREADS}. It prints a line
+ * now and then, so that one that hangs is noticed, and at the end a {@link Word}.
+ */
+public final class EvaluationProcess {
+  /** Where the model lies meanwhile, in the run folder. */
+  static final String FOLDER = ".evaluation";
+
+  /** The exit code after a failure without a sentence for a person. */
+  static final int FAILED = 3;
+
+  private static final Logger LOG = LoggerFactory.getLogger(EvaluationProcess.class);
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** What it says: what it found, or why it cannot. */
+  sealed interface Word {
+    /** By name. */
+    record Figures(Map<String, Double> figures) implements Word {}
+
+    /** Another attempt would come to the same. */
+    record Refused(String sentence) implements Word {}
+
+    /** It is alive. */
+    record Alive() implements Word {}
+
+    /** Of a line; what is not ours means that it is alive, too. */
+    static Word of(String line) {
+      try {
+        if (line.startsWith("figures ")) {
+          return new Figures(
+              JSON.readValue(line.substring("figures ".length()), new TypeReference<>() {}));
+        }
+      } catch (JsonProcessingException e) {
+        LOG.warn("an evaluation printed {}", line, e);
+      }
+      return line.startsWith("refused ")
+          ? new Refused(line.substring("refused ".length()))
+          : new Alive();
+    }
+  }
+
+  private EvaluationProcess() {}
+
+  /** Runs it and ends the process: 0 after a word, else {@link #FAILED}. */
+  public static void main(String[] arguments) {
+    Logs.toStandardError();
+    PrintStream lines = CoordinatorProcess.takeStandardOutput();
+    Lifeline.hold();
+    try {
+      run(Path.of(arguments[0]), Path.of(arguments[1]), Integer.parseInt(arguments[2]), lines);
+    } catch (Refusal e) {
+      LOG.error("refused", e);
+      lines.println("refused " + e.getMessage());
+    } catch (IOException | RuntimeException e) {
+      LOG.error("failed", e);
+      System.exit(FAILED);
+    }
+    System.exit(0);
+  }
+
+  private static void run(Path runFolder, Path checkpoint, int threads, PrintStream lines)
+      throws IOException {
+    Settings settings = Settings.load(Optional.of(runFolder.resolve(RunFolder.SETTINGS)), Map.of());
+    RetrievalTest test =
+        new RetrievalTest(settings.evaluationFiles().read(), settings.evaluationForm());
+    Path folder = runFolder.resolve(FOLDER);
+    remove(folder); // one that died may have left its own
+    Path model = folder.resolve(Long.toString(ProcessHandle.current().pid()));
+    try {
+      CheckpointExport.run(
+          new ExportRequest(
+              List.of(checkpoint), model, ExportType.FP32, Optional.of(settings.modelPath())),
+          lines);
+      Map<String, Double> figures =
+          Metric.figures(test.measure(model, threads, done -> lines.println("embedded " + done)));
+      lines.println("figures " + JSON.writeValueAsString(figures));
+    } finally {
+      remove(folder);
+    }
+  }
+
+  private static void remove(Path folder) throws IOException {
+    if (Files.exists(folder)) {
+      try (Stream<Path> all = Files.walk(folder)) {
+        for (Path file : all.sorted(Comparator.reverseOrder()).toList()) {
+          Files.deleteIfExists(file);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Tests of the files of retrieval tests. */
+package org.dunlin.data.retrieval;

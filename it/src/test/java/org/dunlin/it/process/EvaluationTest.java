@@ -1,0 +1,198 @@
+package org.dunlin.it.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.dunlin.conf.checkpoint.CheckpointExport;
+import org.dunlin.conf.checkpoint.ExportRequest;
+import org.dunlin.conf.checkpoint.ExportType;
+import org.dunlin.conf.evaluate.Evaluate;
+import org.dunlin.conf.evaluate.EvaluateRequest;
+import org.dunlin.conf.launch.Job;
+import org.dunlin.conf.launch.Outcome;
+import org.dunlin.conf.launch.StopRequest;
+import org.dunlin.conf.report.ReportFile;
+import org.dunlin.conf.report.Watcher;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.protocol.Refusal;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs that are measured while they train: the same bits, the same decisions, true figures. */
+@Tag("process")
+class EvaluationTest {
+  private static final int ROWS = 100;
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir private Path folder;
+
+  @Test
+  void shouldTrainToTheSameBitsAndKeepTheBest() throws Exception {
+    train(Golden.keys(folder.resolve("calm"), 10, 0));
+    Map<String, Object> keys = measured("run", 10, 0);
+    keys.put("checkpoint.keep-last", 1);
+    train(keys);
+    assertThat(
+            Files.mismatch(
+                folder.resolve("run/model/model.safetensors"),
+                folder.resolve("calm/model/model.safetensors")))
+        .isEqualTo(-1);
+
+    Map<Long, JsonNode> figures = figures("run");
+    assertThat(figures).containsOnlyKeys(4L, 8L, 10L);
+    long best = 4;
+    for (long steps : figures.keySet()) {
+      if (figure(figures, steps) > figure(figures, best)) {
+        best = steps;
+      }
+    }
+    try (var kept = Files.list(folder.resolve("run/checkpoints"))) {
+      List<String> names = kept.map(path -> path.getFileName().toString()).toList();
+      assertThat(names).contains(name(best), name(10));
+      assertThat(names).hasSize(best == 10 ? 1 : 2);
+    }
+    assertThat(folder.resolve("run/.evaluation")).doesNotExist();
+    assertThat(evaluated(folder.resolve("run/checkpoints").resolve(name(best)), keys))
+        .isEqualTo(figure(figures, best));
+    assertThat(Files.readString(folder.resolve("run/report.json")))
+        .contains("\"best_steps\" : " + best);
+  }
+
+  // Nothing learns here, so no figure is better than the first; patience ends it after 12 steps.
+  @Test
+  void shouldStopAtTheSameStepWhateverHappens() throws Exception {
+    Map<String, Object> keys = stopping("once", 0);
+    assertThat(train(keys)).isInstanceOfSatisfying(Outcome.Finished.class, this::endsAtTwelve);
+    assertThat(figures("once")).containsOnlyKeys(4L, 8L, 12L);
+
+    Map<String, Object> killed = stopping("twice", 2);
+    try (Trainer trainer = Trainer.start(folder.resolve("twice"), killed)) {
+      trainer.awaitLine("evaluation after 4 steps");
+      List<ProcessHandle> family = trainer.family();
+      Trainer.signal("KILL", family);
+      Trainer.awaitEnd(family);
+    }
+    Map<String, Object> resumed = stopping("twice", 0);
+    resumed.put("run.resume", "newest");
+    assertThat(train(resumed)).isInstanceOfSatisfying(Outcome.Finished.class, this::endsAtTwelve);
+    Map<Long, JsonNode> first = figures("once");
+    Map<Long, JsonNode> second = figures("twice");
+    assertThat(second.keySet()).isEqualTo(first.keySet());
+    first
+        .keySet()
+        .forEach(steps -> assertThat(figure(second, steps)).isEqualTo(figure(first, steps)));
+    assertThat(
+            Files.mismatch(
+                folder.resolve("once/model/model.safetensors"),
+                folder.resolve("twice/model/model.safetensors")))
+        .isEqualTo(-1);
+  }
+
+  @Test
+  void shouldRefuseWhatCannotBeMeasuredBeforeItTrains() throws Exception {
+    Map<String, Object> missing = measured("run", 10, 0);
+    missing.put("eval.qrels", folder.resolve("nowhere.tsv"));
+    assertThatThrownBy(() -> train(missing))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("nowhere.tsv: no such file");
+    Map<String, Object> empty = measured("run", 10, 0);
+    empty.put("eval.qrels", Files.writeString(folder.resolve("empty.tsv"), "q\td\tscore\n"));
+    assertThatThrownBy(() -> train(empty))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("judges none of the");
+    assertThat(folder.resolve("run")).doesNotExist();
+  }
+
+  private void endsAtTwelve(Outcome.Finished finished) {
+    assertThat(finished.steps()).isEqualTo(12);
+  }
+
+  private Map<String, Object> stopping(String run, int workers) throws Exception {
+    Map<String, Object> keys = measured(run, 40, workers);
+    keys.put("eval.patience", 1);
+    keys.put("optimizer.learning-rate", 1e-30); // less than any weight can take up
+    return keys;
+  }
+
+  // Of the training rows: a query is answered by its positives.
+  private Map<String, Object> measured(String run, long steps, int workers) throws Exception {
+    Map<String, Object> keys = Golden.keys(folder.resolve(run), steps, workers);
+    List<String> corpus = new ArrayList<>();
+    List<String> queries = new ArrayList<>();
+    List<String> qrels = new ArrayList<>(List.of("query-id\tcorpus-id\tscore"));
+    Path rows = (Path) ((List<?>) keys.get("data.files")).get(0);
+    for (String line : Files.readAllLines(rows).subList(0, ROWS)) {
+      JsonNode row = JSON.readTree(line);
+      String id = "q" + queries.size();
+      queries.add(JSON.createObjectNode().put("_id", id).set("text", row.path("query")).toString());
+      for (JsonNode answer : row.path("pos")) {
+        String document = "d" + corpus.size();
+        corpus.add(JSON.createObjectNode().put("_id", document).set("text", answer).toString());
+        qrels.add(id + "\t" + document + "\t1");
+      }
+    }
+    keys.put("eval.every-steps", 4);
+    keys.put("eval.corpus", Files.write(folder.resolve("corpus.jsonl"), corpus));
+    keys.put("eval.queries", Files.write(folder.resolve("queries.jsonl"), queries));
+    keys.put("eval.qrels", Files.write(folder.resolve("qrels.tsv"), qrels));
+    return keys;
+  }
+
+  private static Outcome train(Map<String, Object> keys) {
+    try (Job job = Job.open(Settings.load(Optional.empty(), keys));
+        Watcher all = job.watching(new ReportFile(job.runFolder()))) {
+      return job.run(all, StopRequest.byHand());
+    }
+  }
+
+  private static String name(long steps) {
+    return "step-%06d".formatted(steps);
+  }
+
+  private static double figure(Map<Long, JsonNode> figures, long steps) {
+    return figures.get(steps).path("ndcg@10").asDouble();
+  }
+
+  private Map<Long, JsonNode> figures(String run) throws Exception {
+    Map<Long, JsonNode> figures = new TreeMap<>();
+    for (String line : Files.readAllLines(folder.resolve(run).resolve("metrics.jsonl"))) {
+      JsonNode json = JSON.readTree(line);
+      if (json.has("evaluated_steps")) {
+        figures.put(json.path("evaluated_steps").asLong(), json);
+      }
+    }
+    return figures;
+  }
+
+  /** What {@code dunlin evaluate} says of what {@code dunlin export} makes of a checkpoint. */
+  private double evaluated(Path checkpoint, Map<String, Object> keys) {
+    Path model = folder.resolve("exported");
+    PrintStream nowhere = new PrintStream(new ByteArrayOutputStream(), true);
+    CheckpointExport.run(
+        new ExportRequest(List.of(checkpoint), model, ExportType.FP32, Optional.empty()), nowhere);
+    Settings settings = Settings.load(Optional.empty(), keys);
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    Evaluate.run(
+        new EvaluateRequest(model, settings.evaluationFiles(), settings.evaluationForm()),
+        new PrintStream(out, true, StandardCharsets.UTF_8));
+    return out.toString(StandardCharsets.UTF_8)
+        .lines()
+        .filter(line -> line.startsWith("ndcg@10 "))
+        .mapToDouble(line -> Double.parseDouble(line.substring("ndcg@10 ".length())))
+        .findFirst()
+        .orElseThrow();
+  }
+}
