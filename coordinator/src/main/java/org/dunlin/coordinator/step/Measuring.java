@@ -55,7 +55,8 @@ final class Measuring {
    * due, or its measuring, or that of an earlier state that a coordinator's death left.
    */
   State goOn(State state, Checkpoints checkpoints, List<Effect> effects) {
-    if (plan.everySteps() == 0 || state.evaluations().underWay().isPresent()) {
+    boolean goesBack = state.phase() == Phase.FINDING; // to where, is not known yet
+    if (plan.everySteps() == 0 || goesBack || state.evaluations().underWay().isPresent()) {
       return state;
     }
     Optional<CheckpointPoint> due = state.evaluations().dueAt(state.step());
