@@ -23,6 +23,9 @@ public final class ComputeThreads implements AutoCloseable {
   /** A piece of work; it runs on one of the threads, with that thread's module. */
   public interface Work<T> {
     T run(Module module);
+
+    /** It was handed out and cannot be begun: nobody must wait for it. */
+    default void giveUp() {}
   }
 
   private static final long CLOSE_SECONDS = 60;
@@ -143,16 +146,32 @@ public final class ComputeThreads implements AutoCloseable {
         if (abandoned.getAsBoolean()) {
           throw new Abandoned("a new generation has begun");
         }
-        // Whatever was handed out is run: others may wait for it.
+        // Whatever was handed out is run, or given up: others may wait for it.
         Optional<Work<?>> piece = source.get();
         if (piece.isEmpty()) {
           return;
         }
-        Work<?> work = piece.get();
-        trace.during(what, () -> work.run(module.get()));
+        perform(what, piece.get());
       }
     } catch (RuntimeException | Error e) {
       failure.compareAndSet(null, e);
+    }
+  }
+
+  private void perform(String what, Work<?> work) {
+    Module own;
+    Trace.Span span;
+    try {
+      own = module.get();
+      span = trace.begin(what);
+    } catch (RuntimeException | Error e) {
+      work.giveUp();
+      throw e;
+    }
+    try {
+      work.run(own);
+    } finally {
+      span.end();
     }
   }
 

@@ -87,11 +87,7 @@ final class BackwardPass {
       SlotOrder order = new SlotOrder(slots.stream().filter(slot -> !slot.isFinished()).toList());
       try {
         threads.run(
-            "backward",
-            () ->
-                order
-                    .next()
-                    .map(piece -> module -> piece(module, scratch, work, order, piece, scale)));
+            "backward", () -> order.next().map(piece -> work(scratch, work, order, piece, scale)));
         return;
       } catch (MemoryShort e) {
         if (!embedding.keepLess()) {
@@ -100,6 +96,21 @@ final class BackwardPass {
         work.resumeBackward();
       }
     }
+  }
+
+  private ComputeThreads.Work<Boolean> work(
+      NDManager scratch, StepWork work, SlotOrder order, SlotOrder.Piece piece, double scale) {
+    return new ComputeThreads.Work<>() {
+      @Override
+      public Boolean run(Module module) {
+        return piece(module, scratch, work, order, piece, scale);
+      }
+
+      @Override
+      public void giveUp() {
+        piece.slot().turns().breakOff();
+      }
+    };
   }
 
   private boolean piece(

@@ -457,7 +457,7 @@ class HandComputedTest {
 
     Given(NDManager manager, RunSpec spec) {
       this.config =
-          manager.create(new long[] {2, 0, 0, 1, 0, 0, spec.heads().unified() ? 1 : 0, 0, 0});
+          manager.create(new long[] {2, 0, 0, 1, 0, 0, spec.heads().unified() ? 1 : 0, 0, 0, 0});
       this.states = List.of(states(manager, 2, 4, 1), states(manager, 4, 5, 2));
       float[] colbert = new float[WIDTH * WIDTH];
       float[] colbertBias = new float[WIDTH];
