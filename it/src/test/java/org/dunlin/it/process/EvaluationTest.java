@@ -73,6 +73,7 @@ class EvaluationTest {
 
   // Nothing learns here, so no figure is better than the first; patience ends it after 12 steps.
   @Test
+  @Tag("long") // ResumeTest has the same deaths
   void shouldStopAtTheSameStepWhateverHappens() throws Exception {
     Map<String, Object> keys = stopping("once", 0);
     assertThat(train(keys)).isInstanceOfSatisfying(Outcome.Finished.class, this::endsAtTwelve);
