@@ -394,10 +394,7 @@ final class Roster {
 
   /** A member that computes wrongly has no part in the run any more. */
   Decision fence(Decision before, WorkerId worker, String why) {
-    Decision after = lost(before.next(), new Lost(worker, why), "it " + why);
-    List<Effect> effects = new ArrayList<>(before.effects());
-    effects.addAll(after.effects());
-    return new Decision(after.next(), List.copyOf(effects));
+    return lost(before.next(), new Lost(worker, why), "it " + why).after(before.effects());
   }
 
   private Decision lost(State state, Lost event, String reason) {

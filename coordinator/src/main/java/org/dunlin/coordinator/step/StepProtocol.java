@@ -71,7 +71,14 @@ public final class StepProtocol {
    * @param next state
    * @param effects to be carried out front to back
    */
-  public record Decision(State next, List<Effect> effects) {}
+  public record Decision(State next, List<Effect> effects) {
+    /** The same decision, once those other effects are carried out. */
+    Decision after(List<Effect> before) {
+      List<Effect> all = new ArrayList<>(before);
+      all.addAll(effects);
+      return new Decision(next, List.copyOf(all));
+    }
+  }
 
   /** Attempts in a row that come to nothing although all live; each takes a lease or longer. */
   static final int MOST_RETRIES = 8;
@@ -208,10 +215,7 @@ public final class StepProtocol {
     if (!allPrepared || measuring.waits(state)) {
       return decision;
     }
-    Decision agreed = agree(state);
-    List<Effect> effects = new ArrayList<>(decision.effects());
-    effects.addAll(agreed.effects());
-    return new Decision(agreed.next(), List.copyOf(effects));
+    return agree(state).after(decision.effects());
   }
 
   private boolean isOpen(State state, Term of, Generation generation, long step) {
