@@ -21,7 +21,10 @@ final class ClusterRun {
     Logs.toFile(RunFolder.log(runFolder));
     String host = host(settings);
     Admission admission =
-        new Admission(Math.max(1, settings.workers()), true, settings.allowDifferentKernels());
+        new Admission(
+            Math.max(1, settings.workers()),
+            Admission.Comers.ANY,
+            settings.allowDifferentKernels());
     OutcomeOf outcome = new OutcomeOf();
     try (TermFile.Held held = TermFile.take(runFolder);
         EventRelay relay =

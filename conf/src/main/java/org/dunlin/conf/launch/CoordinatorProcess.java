@@ -86,7 +86,8 @@ public final class CoordinatorProcess {
           node.joinItself();
         }
         Admission admission =
-            new Admission(settings.workers(), false, settings.allowDifferentKernels());
+            new Admission(
+                settings.workers(), Admission.Comers.AGAIN, settings.allowDifferentKernels());
         Coordination.lead(
             node,
             inputs.run(held.term(), living.isPresent(), admission, LocalRun.HOST, runFolder, relay),

@@ -2,9 +2,11 @@ package org.dunlin.conf.launch;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -14,6 +16,7 @@ import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.run.RunSpec;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,6 +43,9 @@ final class ProcessRun {
   private static final long LET_GO_MS = 5_000;
   private static final int KILLED = 128;
 
+  /** A worker that was taken for dead and lives is told so; one that hangs on does not hear it. */
+  private static final long HANGING_MS = 10_000;
+
   /** A child that ended before the run did. */
   private record Loss(Child child, Outcome outcome) {}
 
@@ -53,6 +59,7 @@ final class ProcessRun {
   private final OutcomeOf told = new OutcomeOf();
   private final Map<String, Relaunch> relaunches = new TreeMap<>();
   private final List<RunEvent.Member> due = new ArrayList<>();
+  private final Set<String> missed = new HashSet<>(); // as the coordinator names them
   private String address = "";
   private Optional<Child> coordinator = Optional.empty();
   private Optional<Child> standby = Optional.empty();
@@ -121,7 +128,8 @@ final class ProcessRun {
         startAgain(due.dead());
       }
       case Note.Said said -> {
-        if (said.event() instanceof RunEvent.Failed failed && isSpared(said.child())) {
+        if (said.event() instanceof RunEvent.Failed failed
+            && (isSpared(said.child()) || isMissed(said.child()))) {
           LOG.info("{} says: {}", said.child().member(), failed.sentence());
         } else {
           heard(said.event());
@@ -140,6 +148,10 @@ final class ProcessRun {
         hasStarted = true;
         startStandby();
         lost = lost.filter(loss -> !isSpared(loss.child())); // it was read before this
+        watcher.accept(event);
+      }
+      case RunEvent.Missed lost -> {
+        missed(lost);
         watcher.accept(event);
       }
       case RunEvent.StepCommitted step -> {
@@ -162,11 +174,13 @@ final class ProcessRun {
       follow(child, exitCode);
       return;
     }
-    // When all were killed, the run goes back to its newest checkpoint with those that come again.
-    boolean isMissed =
-        isSpared(child) || (hasStarted && isWorker(child) && exitCode > KILLED && !stop.isAsked());
-    boolean comesAgain = isMissed && !inOrder && !stop.isAsked() && relaunch(child, exitCode);
-    if (inOrder || lost.isPresent() || isSpared(child) || comesAgain || isAwaited()) {
+    // Before the first step it is waited for; when all were killed, the run goes back to its newest
+    // checkpoint with those that come again.
+    boolean mayComeAgain =
+        isSpared(child) || isMissed(child) || (isWorker(child) && exitCode > KILLED);
+    boolean comesAgain = mayComeAgain && !inOrder && !stop.isAsked() && relaunch(child, exitCode);
+    boolean goesOn = isSpared(child) || (hasStarted && isAwaited());
+    if (inOrder || lost.isPresent() || comesAgain || goesOn) {
       return;
     }
     killed = exitCode > KILLED;
@@ -269,6 +283,25 @@ final class ProcessRun {
     return hasStarted
         && isWorker(child)
         && children.stream().filter(this::isWorker).anyMatch(Child::isAlive);
+  }
+
+  private boolean isMissed(Child child) {
+    return missed.contains(worker(child));
+  }
+
+  private static String worker(Child child) {
+    RunEvent.Member member = child.member();
+    return new WorkerId(member.name(), member.incarnation()).toString();
+  }
+
+  private void missed(RunEvent.Missed lost) {
+    missed.add(lost.worker());
+    children.stream()
+        .filter(child -> isWorker(child) && worker(child).equals(lost.worker()))
+        .forEach(
+            child ->
+                CompletableFuture.delayedExecutor(HANGING_MS, TimeUnit.MILLISECONDS)
+                    .execute(child::kill));
   }
 
   private boolean isWorker(Child child) {

@@ -96,7 +96,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private record FromWorker(ToCoordinator message) implements Command {}
 
-  private record Gone(WorkerId worker, String why) implements Command {}
+  private record Gone(Event.Lost lost) implements Command {}
 
   private record Happened(Event event) implements Command {}
 
@@ -173,7 +173,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     this.materializer = Materializer.matFromSystem(context.getSystem());
     ActorRef<Command> self = context.getSelf();
     this.pulses =
-        Pulses.listen(run.host(), run.leaseMs(), (worker, why) -> self.tell(new Gone(worker, why)));
+        Pulses.listen(
+            run.host(),
+            run.leaseMs(),
+            (worker, why, ownWord) -> self.tell(new Gone(new Event.Lost(worker, why, ownWord))));
     // The last one that is committed may have to be computed once more.
     long firstStep =
         run.resumes().map(CheckpointPoint::steps).orElse(Math.max(0, run.past().steps() - 1));
@@ -201,7 +204,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   public Receive<Command> createReceive() {
     return newReceiveBuilder()
         .onMessage(FromWorker.class, command -> heard(command.message()))
-        .onMessage(Gone.class, command -> lost(command.worker(), command.why()))
+        .onMessage(Gone.class, command -> lost(command.lost()))
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Read.class, command -> read(command))
         .onMessage(ReadBroke.class, command -> readBroke(command))
@@ -255,7 +258,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
           on(new Event.PartWritten(m.worker(), m.term(), m.number(), m.part()));
       case ToCoordinator.PartLost m ->
           on(new Event.PartLost(m.worker(), m.term(), m.number(), m.why()));
-      case ToCoordinator.Broken m -> lost(m.worker(), "failed: " + m.sentence());
+      case ToCoordinator.Broken m ->
+          lost(new Event.Lost(m.worker(), "failed: " + m.sentence(), true));
     };
   }
 
@@ -274,7 +278,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
               .formatted(join.worker(), known.pid(), known.data().host()));
     }
     if (known == null) {
-      getContext().watchWith(join.actor(), new Gone(join.worker(), "is gone"));
+      getContext().watchWith(join.actor(), new Gone(new Event.Lost(join.worker(), "is gone")));
     }
     return true;
   }
@@ -307,9 +311,10 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     run.watcher().accept(new RunEvent.Noted(sentence));
   }
 
-  private Behavior<Command> lost(WorkerId worker, String why) {
+  private Behavior<Command> lost(Event.Lost lost) {
+    WorkerId worker = lost.worker();
     Optional<ToCoordinator.Join> known = Optional.ofNullable(workers.get(worker));
-    Behavior<Command> next = on(new Event.Lost(worker, why));
+    Behavior<Command> next = on(lost);
     workers.remove(worker);
     known.ifPresent(
         join -> {

@@ -8,7 +8,6 @@ import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.BiConsumer;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
@@ -22,6 +21,18 @@ import org.slf4j.LoggerFactory;
  * still can says why. Thread-safe; close it.
  */
 public final class Pulses implements AutoCloseable {
+  /** Hears of deaths. */
+  @FunctionalInterface
+  public interface Listener {
+    /**
+     * On a thread of that connection, once a worker.
+     *
+     * @param why words to be put behind its name
+     * @param ownWord whether they are its own
+     */
+    void died(WorkerId worker, String why, boolean ownWord);
+  }
+
   /** Connections of a run's workers that open at once. */
   private static final int BACKLOG = 1024;
 
@@ -34,10 +45,10 @@ public final class Pulses implements AutoCloseable {
 
   private final ServerSocket server;
   private final int leaseMs;
-  private final BiConsumer<WorkerId, String> dead;
+  private final Listener dead;
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
 
-  private Pulses(ServerSocket server, int leaseMs, BiConsumer<WorkerId, String> dead) {
+  private Pulses(ServerSocket server, int leaseMs, Listener dead) {
     this.server = server;
     this.leaseMs = leaseMs;
     this.dead = dead;
@@ -46,9 +57,9 @@ public final class Pulses implements AutoCloseable {
   /**
    * Listens on a free port.
    *
-   * @param dead told who, and in words why; on a thread of that connection, once
+   * @param dead told who, and why
    */
-  public static Pulses listen(String host, int leaseMs, BiConsumer<WorkerId, String> dead) {
+  public static Pulses listen(String host, int leaseMs, Listener dead) {
     try {
       ServerSocket server = new ServerSocket();
       server.bind(new InetSocketAddress(host, 0), BACKLOG);
@@ -99,6 +110,7 @@ public final class Pulses implements AutoCloseable {
   private void hear(Socket socket) {
     WorkerId worker = null;
     String why;
+    boolean ownWord = false;
     try (socket) {
       socket.setSoTimeout(leaseMs);
       DataInputStream in = new DataInputStream(socket.getInputStream());
@@ -107,15 +119,17 @@ public final class Pulses implements AutoCloseable {
       while (sign == PulseSign.ALIVE) {
         sign = in.read();
       }
-      why = sign == PulseSign.LAST_WORDS ? in.readUTF() : "is gone";
+      ownWord = sign == PulseSign.LAST_WORDS;
+      why = ownWord ? in.readUTF() : "is gone";
     } catch (SocketTimeoutException e) {
       why = "has been silent for %d ms".formatted(leaseMs);
     } catch (IOException e) {
+      ownWord = false; // its last words broke off
       why = "is gone";
     }
     open.remove(socket);
     if (worker != null && !server.isClosed()) {
-      dead.accept(worker, why);
+      dead.died(worker, why, ownWord);
     }
   }
 

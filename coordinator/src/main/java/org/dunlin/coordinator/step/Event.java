@@ -118,8 +118,17 @@ public sealed interface Event {
   /** The parameters that a member sent could not be taken to the disk. */
   record SaveFailed(WorkerId worker, String sentence) implements Event {}
 
-  /** A worker is gone, or says that it cannot go on. */
-  record Lost(WorkerId worker, String why) implements Event {}
+  /**
+   * A worker is gone, or says that it cannot go on.
+   *
+   * @param ownWord whether it said so itself
+   */
+  record Lost(WorkerId worker, String why, boolean ownWord) implements Event {
+    /** Of one that said nothing. */
+    public Lost(WorkerId worker, String why) {
+      this(worker, why, false);
+    }
+  }
 
   /** A person wants the run to end soon, with what it has learnt so far. */
   record StopAsked() implements Event {}

@@ -107,7 +107,7 @@ final class Roster {
       WorkerId worker = next.spares().get(0);
       next = next.withoutSpare(worker).withJoined(worker);
       effects.add(new Welcome(worker));
-      if (admission.open()) {
+      if (admission.comers() == Admission.Comers.ANY) {
         effects.add(
             new Note(
                 "worker %s is there: %d of %d"
@@ -357,7 +357,7 @@ final class Roster {
       return Ending.discard(state, event, "it is leaving, or not of this run");
     }
     if (state.phase() == Phase.ASSEMBLING) {
-      return lost(state, new Lost(worker, "was asked to leave"));
+      return lost(state, new Lost(worker, "was asked to leave", true));
     }
     if (state.phase() == Phase.GATHERING) {
       return new Decision(state.withLeaving(worker), List.of());
@@ -409,13 +409,14 @@ final class Roster {
     }
     State next = state.without(worker);
     if (state.phase() == Phase.ASSEMBLING) {
-      return admission.canFill(next)
-          ? fill(
-              next,
-              List.of(
-                  new Refuse(worker, "the run begins without it"),
-                  new Note(sentence + "; the run waits for another worker")))
-          : ending.fail(next, sentence);
+      if (!admission.canFill(next, event)) {
+        return ending.fail(next, sentence);
+      }
+      Effect told =
+          admission.canFill(next)
+              ? new Note(sentence + "; the run waits for another worker")
+              : new Miss(worker, event.why(), next.joined().size());
+      return fill(next, List.of(new Refuse(worker, "the run begins without it"), told));
     }
     // Whoever only seemed lost must not linger: it is told, and its launcher may start it anew.
     Refuse refuse = new Refuse(worker, reason);

@@ -57,7 +57,7 @@ class PulsesTest {
   }
 
   private Pulses listen(int leaseMs) {
-    return Pulses.listen("127.0.0.1", leaseMs, (worker, why) -> dead.add(worker + " " + why));
+    return Pulses.listen("127.0.0.1", leaseMs, (worker, why, own) -> dead.add(worker + " " + why));
   }
 
   private static Socket connect(Pulses pulses) throws IOException {

@@ -30,6 +30,9 @@ import picocli.CommandLine.Option;
 final class CollectivesBenchmark implements Callable<Integer> {
   private static final double BYTES_TO_GB = Float.BYTES / 1e6; // floats a millisecond
 
+  // A small gather is a matter of who gets a core when: a few rounds of it say nothing.
+  private static final int MORE_SMALL = 10;
+
   private static final String DRIVER = DriverProcess.class.getName();
 
   @Option(names = "--python", description = "A Python that has torch.")
@@ -44,7 +47,9 @@ final class CollectivesBenchmark implements Callable<Integer> {
   @Option(names = "--gathered", description = "Floats a process of the small all-gather.")
   private int gathered = 16_384;
 
-  @Option(names = "--rounds", description = "Of each side that are timed.")
+  @Option(
+      names = "--rounds",
+      description = "Of each side that are timed; of the small all-gather ten times as many.")
   private int rounds = 9;
 
   @Option(names = "--warmup", description = "Rounds before that.")
@@ -82,8 +87,8 @@ final class CollectivesBenchmark implements Callable<Integer> {
             "%-24s %.2f %% of a core for the host's media driver in %d s%n",
             count + " idle", idleShare(), idleSeconds);
       }
-      double reduceMs = compare(count + " all-reduce", own, peer, "ar " + floats);
-      compare(count + " all-gather", own, peer, "ag " + gathered);
+      double reduceMs = compare(count + " all-reduce", own, peer, "ar " + floats, rounds);
+      compare(count + " all-gather", own, peer, "ag " + gathered, MORE_SMALL * rounds);
       double busGbs = 2.0 * (count - 1) / count * floats * BYTES_TO_GB / reduceMs;
       double oneWayGbs = floats * BYTES_TO_GB / median(times(own, "one-way " + floats));
       double memoryGbs = 3.0 * floats * BYTES_TO_GB / median(times(own, "sum " + floats));
@@ -150,11 +155,11 @@ final class CollectivesBenchmark implements Callable<Integer> {
     return commands;
   }
 
-  private double compare(String name, Group own, Group peer, String request) {
-    double[] ownMs = new double[rounds];
-    double[] peerMs = new double[rounds];
-    double[] ratios = new double[rounds];
-    for (int round = -warmup; round < rounds; round++) {
+  private double compare(String name, Group own, Group peer, String request, int timed) {
+    double[] ownMs = new double[timed];
+    double[] peerMs = new double[timed];
+    double[] ratios = new double[timed];
+    for (int round = -warmup; round < timed; round++) {
       double mine = own.time(request);
       double theirs = peer.time(request);
       if (round >= 0) {

@@ -52,6 +52,8 @@ class LostProcessTest {
   @Test
   void shouldGoOnToTheSameBitsWhenAWorkerIsKilledOrHangs() throws Exception {
     try (Trainer trainer = Trainer.start(run, STEPS, 3)) {
+      Trainer.signal("KILL", List.of(trainer.awaitProcess("worker-3"))); // before the first step
+      trainer.awaitLine("worker-3 is started again, as worker worker-3#2");
       trainer.awaitLine("step 1/");
       List<ProcessHandle> family = trainer.family();
       assertThat(family).hasSize(5);

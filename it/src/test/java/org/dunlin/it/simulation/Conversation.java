@@ -3,6 +3,7 @@ package org.dunlin.it.simulation;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -32,10 +33,11 @@ import org.dunlin.worker.member.MemberProtocol;
 import org.dunlin.worker.member.MemberState;
 
 /**
- * Plays a script. Its first line is {@code run WORKERS SLOTS STEPS}, with {@code open} behind it
- * where others may replace a worker that is lost before the first step; then each line is what one
- * party hears, {@code coordinator: ...} or {@code WORKER: ...}, and the indented lines below are
- * all that it does about it. {@code #} begins a remark; every slot has one query.
+ * Plays a script. Its first line is {@code run WORKERS SLOTS STEPS}, with {@code comers=any} or
+ * {@code comers=again} behind it where a worker that is lost before the first step is replaced, by
+ * others or by itself; then each line is what one party hears, {@code coordinator: ...} or {@code
+ * WORKER: ...}, and the indented lines below are all that it does about it. {@code #} begins a
+ * remark; every slot has one query.
  */
 final class Conversation {
   private final StepProtocol protocol;
@@ -50,12 +52,19 @@ final class Conversation {
             Simulation.TERM,
             Integer.parseInt(run[3]),
             slots,
-            new Admission(Integer.parseInt(run[1]), List.of(run).contains("open"), false),
+            new Admission(Integer.parseInt(run[1]), comers(run), false),
             0,
             true,
             Past.NONE,
             checkpoints(run),
             evaluations(run));
+  }
+
+  private static Admission.Comers comers(String[] run) {
+    return Arrays.stream(Admission.Comers.values())
+        .filter(comers -> List.of(run).contains("comers=" + comers.name().toLowerCase(Locale.ROOT)))
+        .findFirst()
+        .orElse(Admission.Comers.NONE);
   }
 
   private static EvaluationPlan evaluations(String[] run) {
@@ -174,6 +183,7 @@ final class Conversation {
           new Event.CheckpointFound(
               new CheckpointPoint(Long.parseLong(w[1]), new Scalars(1, 1, 0), 7, 0));
       case "lost" -> new Event.Lost(worker(w[1]), "is gone");
+      case "failed" -> new Event.Lost(worker(w[1]), "failed: no memory", true);
       case "stop" -> new Event.StopAsked();
       default -> throw new IllegalArgumentException("the coordinator never hears " + w[0]);
     };
