@@ -77,8 +77,8 @@ final class WorkerCommand implements Callable<Integer> {
       split = ",",
       description =
           "CUDA devices by number, one worker process for each, named NAME-0 and so on: encoders"
-              + " compute there, all else here. Written and tested on the processor with the same"
-              + " copies; never run on a CUDA device (docs/gpu.md).")
+              + " compute there, all else here. Needs a libtorch with CUDA, and was tried on one H100"
+              + " (docs/gpu.md).")
   private List<Integer> devices = List.of();
 
   @Option(
