@@ -59,10 +59,11 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  * A step is committed when every member of the generation is prepared for it with the same checksum
  * and the ledger has it, and only then does the next one begin. Slots move to other members only
  * then, in a new generation, and only when much time is to be gained. When a member is lost, or
- * holds another gradient than most, the others begin a new generation with the lowest uncommitted
- * step; when one is short of memory, all do, with smaller micro-batches, once that is on record. An
- * event that is late, repeated or of another life becomes a {@link Discard}, never an exception.
- * Who takes part is the {@link Roster}'s matter, and how a run ends the {@link Ending}'s.
+ * holds another gradient or state than most, the others begin a new generation with the lowest
+ * uncommitted step; when one is short of memory, all do, with smaller micro-batches, once that is
+ * on record. An event that is late, repeated or of another life becomes a {@link Discard}, never an
+ * exception. Who takes part is the {@link Roster}'s matter, and how a run ends the {@link
+ * Ending}'s.
  */
 public final class StepProtocol {
   /**
@@ -89,6 +90,7 @@ public final class StepProtocol {
   private final Term term;
   private final long steps;
   private final int slots;
+  private final Admission admission;
   private final Roster roster;
   private final Ending ending;
   private final Succession succession;
@@ -138,6 +140,7 @@ public final class StepProtocol {
     this.term = term;
     this.steps = steps;
     this.slots = slots;
+    this.admission = admission;
     this.mostNotFinite = mostNotFinite;
     this.measuring = new Measuring(evaluationPlan, steps);
     this.ending = new Ending(term, steps, mostNotFinite, measuring);
@@ -288,7 +291,7 @@ public final class StepProtocol {
         .prepared()
         .forEach(
             (worker, result) ->
-                byChecksum.computeIfAbsent(result.checksum(), c -> new ArrayList<>()).add(worker));
+                byChecksum.computeIfAbsent(compared(result), c -> new ArrayList<>()).add(worker));
     if (byChecksum.size() > 1) {
       return disagree(state, byChecksum);
     }
@@ -304,6 +307,10 @@ public final class StepProtocol {
                     .filter(point -> measuring.isDue(state, point.steps())))));
   }
 
+  private long compared(StepResult result) {
+    return admission.differentKernels() ? result.gradientChecksum() : result.checksum();
+  }
+
   // Whom more than half contradict computes wrongly. Without such a half the sum is made once more:
   // a bit that flipped in one memory is right then.
   private Decision disagree(State state, Map<Long, List<WorkerId>> byChecksum) {
@@ -316,7 +323,7 @@ public final class StepProtocol {
       return fence(state, byChecksum, right.get());
     }
     String sentence =
-        "step %d: the workers hold different gradients (checksums %s); one of these machines computes wrongly"
+        "step %d: the workers hold different gradients or states (checksums %s); one of these machines computes wrongly"
             .formatted(state.step(), checksums(byChecksum));
     return state.retries() < MOST_TIES
         ? roster.assign(state.withRetry(), List.of(new Note(sentence + "; they sum it up again")))
@@ -330,7 +337,7 @@ public final class StepProtocol {
         continue;
       }
       String why =
-          "holds another gradient of step %d than the others (checksum %016x; expected: %016x): its machine computes wrongly"
+          "holds another gradient or state in step %d than the others (checksum %016x; expected: %016x): its machine computes wrongly"
               .formatted(state.step(), entry.getKey(), right);
       for (WorkerId worker : entry.getValue()) {
         decision = roster.fence(decision, worker, why);

@@ -1,7 +1,5 @@
 package org.dunlin.it.process;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,7 +45,15 @@ final class Chaos implements AutoCloseable {
     /** SIGTERM. */
     TERMINATE,
     /** {@code dunlin drain}. */
-    DRAIN
+    DRAIN,
+    /** SIGKILL of the coordinator, for which a standby stands ready. */
+    KILL_COORDINATOR,
+    /** The same, and of a member at once. */
+    KILL_COORDINATOR_AND_ONE;
+
+    boolean isOfCoordinator() {
+      return this == KILL_COORDINATOR || this == KILL_COORDINATOR_AND_ONE;
+    }
   }
 
   private static final double LEAST_STOP_MS = 200;
@@ -58,7 +64,8 @@ final class Chaos implements AutoCloseable {
   private static final int COMMITS_TO_TRUST = 3;
 
   private static final Pattern GONE_FOR_GOOD = Pattern.compile("(\\S+) is put aside: .*");
-  private static final Pattern ADDRESS = Pattern.compile("pekko://dunlin@127\\.0\\.0\\.1:(\\d+)");
+  private static final Pattern LISTENS =
+      Pattern.compile("listening on address \\[pekko://dunlin@127\\.0\\.0\\.1:(\\d+)\\]");
 
   private final LiveRun run;
   private final int workers;
@@ -71,6 +78,8 @@ final class Chaos implements AutoCloseable {
   private final SortedSet<String> hit = new TreeSet<>();
   private final List<String> story = new ArrayList<>();
   private int standInsEver;
+  private int takeovers;
+  private boolean standsBy;
   private long steps;
 
   /**
@@ -122,20 +131,14 @@ final class Chaos implements AutoCloseable {
   }
 
   /** What those stand-ins do that live and do not take part. */
-  private String lingering() throws Exception {
+  private String lingering() {
     StringBuilder dumps = new StringBuilder();
     for (Map.Entry<String, Trainer> standIn : standIns.entrySet()) {
       boolean takesPart =
           run.census().complete().stream().anyMatch(id -> name(id).equals(standIn.getKey()));
       if (!takesPart && standIn.getValue().handle().isAlive()) {
-        Process jstack =
-            new ProcessBuilder(
-                    Path.of(System.getProperty("java.home"), "bin", "jstack").toString(),
-                    Long.toString(standIn.getValue().handle().pid()))
-                .redirectErrorStream(true)
-                .start();
         dumps.append(standIn.getKey()).append('\n');
-        dumps.append(new String(jstack.getInputStream().readAllBytes(), UTF_8)).append('\n');
+        dumps.append(Trainer.stacks(standIn.getValue().handle())).append('\n');
       }
     }
     return dumps.toString();
@@ -180,6 +183,10 @@ final class Chaos implements AutoCloseable {
     Matcher gone = GONE_FOR_GOOD.matcher(sentence);
     if (gone.matches()) {
       supervised.remove(gone.group(1));
+    } else if (sentence.startsWith("a standby is ready")) {
+      standsBy = true;
+    } else if (sentence.contains(" takes over")) {
+      takeovers++;
     }
   }
 
@@ -196,13 +203,17 @@ final class Chaos implements AutoCloseable {
     }
   }
 
+  // Each standby says where it listens; they take over in the order in which they came.
   private int port() throws IOException {
-    Matcher address =
-        ADDRESS.matcher(Files.readString(run.folder().resolve("logs/coordinator.log")));
-    if (!address.find()) {
-      throw new AssertionError("the coordinator's log does not say where it is");
-    }
-    return Integer.parseInt(address.group(1));
+    Path logs = run.folder().resolve("logs");
+    Path log = logs.resolve(takeovers == 0 ? "coordinator.log" : "standby.log");
+    return LISTENS
+        .matcher(Files.readString(log))
+        .results()
+        .skip(Math.max(0, takeovers - 1))
+        .findFirst()
+        .map(found -> Integer.parseInt(found.group(1)))
+        .orElseThrow(() -> new AssertionError(log + " does not say where it listens"));
   }
 
   private SortedSet<String> untouched() {
@@ -219,6 +230,10 @@ final class Chaos implements AutoCloseable {
 
   private boolean isPossible(Event event) {
     int least = event == Event.KILL_SEVERAL ? workers : 2;
+    // Whoever is on its way to a coordinator that dies waits for it in vain.
+    if (event.isOfCoordinator() && !(standsBy && untouched().size() == workers)) {
+      return false;
+    }
     return untouched().size() >= least
         && untouched().stream().anyMatch(worker -> supervised.contains(name(worker)));
   }
@@ -234,6 +249,8 @@ final class Chaos implements AutoCloseable {
       }
       case DRAIN -> drain(victims.get(0));
       case STOP -> stop(victims.get(0));
+      case KILL_COORDINATOR -> killCoordinator(event, List.of());
+      case KILL_COORDINATOR_AND_ONE -> killCoordinator(event, victims.subList(0, 1));
     }
   }
 
@@ -251,6 +268,21 @@ final class Chaos implements AutoCloseable {
     tell("%s %s".formatted(event, victims));
     Trainer.signal(signal, victims.stream().map(this::process).toList());
     hit.addAll(victims);
+  }
+
+  private void killCoordinator(Event event, List<String> with) throws Exception {
+    tell("%s %s".formatted(event, with));
+    ProcessHandle coordinator =
+        run.census().processes().stream()
+            .filter(member -> member.name().equals("coordinator"))
+            .flatMap(member -> ProcessHandle.of(member.pid()).stream())
+            .findFirst()
+            .orElseThrow();
+    List<ProcessHandle> all = new ArrayList<>(List.of(coordinator));
+    with.stream().map(this::process).forEach(all::add);
+    Trainer.signal("KILL", all);
+    hit.addAll(with);
+    standsBy = false;
   }
 
   private void drain(String victim) {

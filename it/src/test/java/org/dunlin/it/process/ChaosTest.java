@@ -23,9 +23,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Workers are killed, stopped, drained and joined while a run goes on, and its weights are those of
- * a calm run in one process; its ledger is proven. The long form, with any number of events and any
- * seed:
+ * Workers are killed, stopped, drained and joined and coordinators killed while a run goes on, and
+ * its weights are those of a calm run in one process; its ledger is proven. The long form, with any
+ * number of events and any seed:
  *
  * <pre>
  * mvn verify -pl it -am -Dtest=ChaosTest -Dsurefire.failIfNoSpecifiedTests=false \
@@ -86,6 +86,7 @@ class ChaosTest {
     keys.put("optimizer.warmup-ratio", 0);
     keys.put("compute-threads", 1);
     keys.put("step.lease-ms", 2000);
+    keys.put("coordinator.standby", workers > 0);
     return Settings.load(Optional.empty(), keys);
   }
 

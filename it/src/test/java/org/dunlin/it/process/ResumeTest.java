@@ -34,6 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ResumeTest {
   private static final long STEPS = 120;
   private static final int TIMES = 20;
+  private static final long MANY_STEPS = 2400; // more than twenty lives get to
 
   @TempDir private Path run;
 
@@ -133,24 +134,30 @@ class ResumeTest {
   @Test
   @Tag("long")
   void shouldGoOnTwentyTimesInARow() throws Exception {
+    Path calmly = run.resolve("calm");
+    assertThat(train(Golden.keys(calmly, MANY_STEPS, 0), Watcher.all(List.of())))
+        .isInstanceOf(Outcome.Finished.class);
+    Path killed = run.resolve("killed");
     Random random = new Random(Long.getLong("dunlin.resume.seed", 1));
-    Map<String, Object> keys = keys(2);
+    Map<String, Object> keys = manySteps(killed, 2);
     for (int time = 0; time < TIMES; time++) {
-      try (Trainer trainer = Trainer.start(run, keys)) {
+      try (Trainer trainer = Trainer.start(killed, keys)) {
         trainer.awaitLine("checkpoint: ");
         Thread.sleep(random.nextInt(2000)); // the moment is the draw's, not a wait for anything
         killAll(trainer);
       }
-      if (Files.exists(run.resolve("model"))) {
-        break; // it was faster than its end
-      }
-      keys = keys(random.nextInt(4));
+      assertThat(killed.resolve("model")).doesNotExist();
+      keys = manySteps(killed, random.nextInt(4));
       keys.put("run.resume", "newest");
     }
-    if (!Files.exists(run.resolve("model"))) {
-      assertThat(train(resuming(0), Watcher.all(List.of()))).isInstanceOf(Outcome.Finished.class);
-    }
-    requireCalmBits();
+    assertThat(train(keys, Watcher.all(List.of()))).isInstanceOf(Outcome.Finished.class);
+    requireSameBits(killed, calmly);
+  }
+
+  private static Map<String, Object> manySteps(Path run, int workers) {
+    Map<String, Object> keys = Golden.keys(run, MANY_STEPS, workers);
+    keys.put("checkpoint.every-steps", 10);
+    return keys;
   }
 
   private static long newestCheckpoint(Path folder) throws Exception {
@@ -214,11 +221,12 @@ class ResumeTest {
   }
 
   private void requireCalmBits() throws Exception {
-    assertThat(
-            Files.mismatch(
-                run.resolve("model/model.safetensors"),
-                calm.resolve("run/model/model.safetensors")))
-        .isEqualTo(-1);
+    requireSameBits(run, calm.resolve("run"));
+  }
+
+  private static void requireSameBits(Path run, Path calm) throws Exception {
+    String weights = "model/model.safetensors";
+    assertThat(Files.mismatch(run.resolve(weights), calm.resolve(weights))).isEqualTo(-1);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     LedgerCheck.run(
         new LedgerRequest(run, false, OptionalLong.empty()),

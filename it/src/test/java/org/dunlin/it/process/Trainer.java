@@ -153,8 +153,34 @@ final class Trainer implements AutoCloseable {
 
   /** Waits for its end and gives the exit code. */
   int awaitExit() throws InterruptedException {
-    assertThat(process.waitFor(Golden.LIMIT_SECONDS, TimeUnit.SECONDS)).isTrue();
+    if (!process.waitFor(Golden.LIMIT_SECONDS, TimeUnit.SECONDS)) {
+      throw new AssertionError(
+          "it does not end; output so far: %s, then %s%n%s".formatted(heard, lines, stacks()));
+    }
     return process.exitValue();
+  }
+
+  private String stacks() {
+    StringBuilder all = new StringBuilder();
+    for (ProcessHandle each : family()) {
+      all.append(each.info().commandLine().orElse("")).append(stacks(each)).append('\n');
+    }
+    return all.toString();
+  }
+
+  /** What the threads of a Java process do. */
+  static String stacks(ProcessHandle process) {
+    try {
+      Process jstack =
+          new ProcessBuilder(
+                  Path.of(System.getProperty("java.home"), "bin", "jstack").toString(),
+                  Long.toString(process.pid()))
+              .redirectErrorStream(true)
+              .start();
+      return new String(jstack.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      return e.toString();
+    }
   }
 
   /** All of its output; waits for its end. */

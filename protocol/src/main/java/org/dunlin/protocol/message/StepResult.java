@@ -7,7 +7,8 @@ import org.dunlin.protocol.run.Scalars;
  * bit, but for the loss, of which each knows its own slots' share, and its own time.
  *
  * @param step from 0
- * @param checksum over the reduced gradient and the scalars below
+ * @param checksum the lower half over the reduced gradient and the scalars below, the upper half
+ *     over a part of the state as it was before this step's update, another part each step
  * @param applied false if the gradient was not finite: the step is then skipped, and the checksum
  *     covers that fact and the scalars, because bytes of NaNs are never compared
  * @param gradientNorm of the whole gradient before clipping, L2
@@ -22,4 +23,16 @@ public record StepResult(
     double gradientNorm,
     Scalars scalars,
     double[] slotLosses,
-    double busyMs) {}
+    double busyMs) {
+  private static final long GRADIENT = 0xffff_ffffL;
+
+  /** Both halves of {@link #checksum}. */
+  public static long checksum(int ofGradient, int ofState) {
+    return ((long) ofState << Integer.SIZE) | (ofGradient & GRADIENT);
+  }
+
+  /** The half that members share whose kernels update the state to other bits. */
+  public long gradientChecksum() {
+    return checksum & GRADIENT;
+  }
+}

@@ -154,7 +154,7 @@ final class Reduced {
    *
    * @param norm of which every NaN counts as the same
    */
-  long checksum(boolean applied, double norm, Scalars after) {
+  int checksum(boolean applied, double norm, Scalars after) {
     CRC32C crc = new CRC32C();
     if (applied) {
       for (int row : rows) {
@@ -169,6 +169,6 @@ final class Reduced {
             .putLong(Double.doubleToLongBits(after.lossScale()))
             .putLong(after.goodSteps())
             .flip());
-    return crc.getValue();
+    return (int) crc.getValue();
   }
 }

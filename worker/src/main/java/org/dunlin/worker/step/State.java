@@ -204,6 +204,23 @@ final class State implements AutoCloseable {
     }
   }
 
+  /**
+   * Adds one of several equal parts of all values to a checksum: parameters, and moments where
+   * there are any.
+   *
+   * @param part from 0
+   */
+  void digest(int part, int parts, Checksum into) {
+    for (int s = 0; s < layout.segments().size(); s++) {
+      Segment of = layout.segments().get(s);
+      long first = of.tensor().elements() * part / parts;
+      long end = of.tensor().elements() * (part + 1) / parts;
+      for (Kind kind : kinds(s)) {
+        into.update(blocks(kind).get(of.block()).bytes(of.from() + first, end - first));
+      }
+    }
+  }
+
   /** What a segment has: a frozen one has no moments that count. */
   List<Kind> kinds(int segment) {
     return isTrained(segment)

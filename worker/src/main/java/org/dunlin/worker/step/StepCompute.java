@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
+import java.util.zip.CRC32C;
 import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
@@ -44,6 +45,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class StepCompute implements Device {
   private static final Logger LOG = LoggerFactory.getLogger(StepCompute.class);
+
+  /** Steps in which all of the state is compared with the others' once. */
+  static final int PARTS = 16;
 
   private final RunSpec spec;
   private final Trace trace;
@@ -265,9 +269,18 @@ public final class StepCompute implements Device {
     double norm = Failure.ofPart(sum, () -> reduced.norm(threads, scratch));
     boolean applied = Double.isFinite(norm);
     Scalars after = scalars.after(spec.compute().precision(), applied);
-    long checksum = reduced.checksum(applied, norm, after);
+    long checksum =
+        StepResult.checksum(
+            reduced.checksum(applied, norm, after), stateChecksum((int) (header.step() % PARTS)));
     computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
     return computed;
+  }
+
+  // A bit that flips in a member's memory would go on into every gradient that it gives.
+  private int stateChecksum(int part) {
+    CRC32C crc = new CRC32C();
+    state.digest(part, PARTS, crc);
+    return (int) crc.getValue();
   }
 
   /** What is done of the step, where it goes on in a generation that is new. */
