@@ -122,26 +122,24 @@ final class Chaos implements AutoCloseable {
     while (!condition.getAsBoolean()) {
       if (System.nanoTime() - untilNs > 0) {
         throw new AssertionError(
-            "after %d s only %s take part untouched, of %s%n%s"
-                .formatted(
-                    Golden.LIMIT_SECONDS, untouched(), run.census().complete(), lingering()));
+            "after %d s only %s take part untouched, of %s"
+                .formatted(Golden.LIMIT_SECONDS, untouched(), run.census().complete()));
       }
       awaitCommit();
     }
   }
 
-  /** What those stand-ins do that live and do not take part. */
-  private String lingering() {
-    StringBuilder dumps = new StringBuilder();
-    for (Map.Entry<String, Trainer> standIn : standIns.entrySet()) {
-      boolean takesPart =
-          run.census().complete().stream().anyMatch(id -> name(id).equals(standIn.getKey()));
-      if (!takesPart && standIn.getValue().handle().isAlive()) {
-        dumps.append(standIn.getKey()).append('\n');
-        dumps.append(Trainer.stacks(standIn.getValue().handle())).append('\n');
-      }
+  /** What all of its processes do. */
+  String stacks() {
+    StringBuilder stacks = new StringBuilder();
+    for (RunEvent.Member member : run.census().processes()) {
+      ProcessHandle.of(member.pid())
+          .ifPresent(process -> stacks.append(member).append(Trainer.stacks(process)).append('\n'));
     }
-    return dumps.toString();
+    standIns.forEach(
+        (name, standIn) ->
+            stacks.append(name).append(Trainer.stacks(standIn.handle())).append('\n'));
+    return stacks.toString();
   }
 
   private Event draw() {
@@ -203,14 +201,13 @@ final class Chaos implements AutoCloseable {
     }
   }
 
-  // Each standby says where it listens; they take over in the order in which they came.
+  // Each coordinator says where it listens; standbys take over in the order in which they came.
   private int port() throws IOException {
-    Path logs = run.folder().resolve("logs");
-    Path log = logs.resolve(takeovers == 0 ? "coordinator.log" : "standby.log");
+    Path log = run.folder().resolve("logs/coordinator.log");
     return LISTENS
         .matcher(Files.readString(log))
         .results()
-        .skip(Math.max(0, takeovers - 1))
+        .skip(takeovers)
         .findFirst()
         .map(found -> Integer.parseInt(found.group(1)))
         .orElseThrow(() -> new AssertionError(log + " does not say where it listens"));

@@ -66,7 +66,8 @@ class ChaosTest {
         chaos.heal();
         end = (Outcome.EndedEarly) live.stop();
       } catch (Exception | AssertionError e) {
-        throw new AssertionError("seed %d%n%s%n%s".formatted(seed, chaos, live.said()), e);
+        throw new AssertionError(
+            "seed %d%n%s%n%s%n%s".formatted(seed, chaos, live.said(), chaos.stacks()), e);
       }
       System.out.printf("seed %d, %d steps%n%s%n", seed, end.steps(), chaos);
     }
