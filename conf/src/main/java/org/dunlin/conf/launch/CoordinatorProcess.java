@@ -43,7 +43,11 @@ public final class CoordinatorProcess {
     try {
       Path runFolder = Path.of(arguments.get(0));
       Optional<String> living = arguments.stream().skip(2).findFirst();
-      run(runFolder, Long.parseLong(arguments.get(1)), living, line, lines);
+      // The run has not ended, and its standby takes over: that is not for this process to say.
+      if (!run(runFolder, Long.parseLong(arguments.get(1)), living, line, lines)) {
+        LOG.error("the coordinator stopped before the run had ended");
+        exitCode = 1;
+      }
     } catch (Refusal e) {
       LOG.error("refused", e);
       lines.println(EventLines.write(new RunEvent.Failed(e.getMessage())));
@@ -58,7 +62,7 @@ public final class CoordinatorProcess {
   }
 
   // The steps are given, because to count those of an epoch may mean to read it.
-  private static void run(
+  private static boolean run(
       Path runFolder, long steps, Optional<String> living, Lifeline line, PrintStream lines) {
     Settings settings =
         Settings.load(
@@ -78,7 +82,7 @@ public final class CoordinatorProcess {
               living.isPresent() ? TermFile.await(runFolder) : TermFile.take(runFolder);
           EventRelay relay = new EventRelay(printer)) {
         if (RunFolder.hasEnded(runFolder)) {
-          return;
+          return true;
         }
         if (living.isPresent()) {
           node.preside();
@@ -88,13 +92,24 @@ public final class CoordinatorProcess {
         Admission admission =
             new Admission(
                 settings.workers(), Admission.Comers.AGAIN, settings.allowDifferentKernels());
+        OutcomeOf outcome = new OutcomeOf();
+        Consumer<RunEvent> watcher =
+            event -> {
+              outcome.add(event);
+              relay.accept(event);
+            };
         Coordination.lead(
             node,
-            inputs.run(held.term(), living.isPresent(), admission, LocalRun.HOST, runFolder, relay),
+            inputs.run(
+                held.term(), living.isPresent(), admission, LocalRun.HOST, runFolder, watcher),
             runFolder,
             formed -> lines.println(formed.address()),
             line.stopAsked());
+        if (outcome.outcome().isEmpty()) {
+          return false;
+        }
         RunFolder.end(runFolder); // before the lock is given back
+        return true;
       }
     }
   }

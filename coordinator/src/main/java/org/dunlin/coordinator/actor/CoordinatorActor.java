@@ -762,6 +762,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
               share.firstSlot(),
               share.slots()));
     }
+    feeder.retain(assign.shares().stream().map(Share::worker).collect(Collectors.toSet()));
     for (Share share : assign.shares()) {
       tell(
           share.worker(),

@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.function.LongFunction;
 import org.apache.pekko.NotUsed;
@@ -154,6 +155,15 @@ final class Feeder {
     Outlet outlet = outlets.remove(worker);
     if (outlet != null) {
       end(outlet);
+    }
+  }
+
+  /** Ends the streams of all others: what nobody takes fills up. */
+  void retain(Set<WorkerId> members) {
+    for (WorkerId worker : List.copyOf(outlets.keySet())) {
+      if (!members.contains(worker)) {
+        close(worker);
+      }
     }
   }
 
