@@ -1,7 +1,9 @@
 package org.dunlin.it.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,6 +22,8 @@ class LostProcessTest {
 
   /** Enough to lose two workers on the way, and to see one come back. */
   private static final long STEPS = 240;
+
+  private static final long SIGINT = 1 << 1;
 
   @TempDir private Path run;
 
@@ -146,6 +150,7 @@ class LostProcessTest {
 
   @Test
   void shouldSaveTheModelWhenInterruptedLikeByATerminal() throws Exception {
+    assumeFalse(ignoresInterrupts(), "a shell that starts this with & has it ignore SIGINT");
     try (Trainer trainer = Trainer.start(run, ENDLESS, 2)) {
       trainer.awaitLine("step 1/");
       List<ProcessHandle> family = trainer.family();
@@ -169,6 +174,16 @@ class LostProcessTest {
       assertThat(trainer.awaitExit()).isEqualTo(130);
       requireConsistentFolder(trainer);
     }
+  }
+
+  // Whatever is ignored here is ignored by all that this process starts.
+  private static boolean ignoresInterrupts() throws IOException {
+    Path status = Path.of("/proc/self/status");
+    return Files.exists(status)
+        && Files.readAllLines(status).stream()
+            .filter(line -> line.startsWith("SigIgn:"))
+            .anyMatch(
+                line -> (Long.parseUnsignedLong(line.substring(7).strip(), 16) & SIGINT) != 0);
   }
 
   private void requireConsistentFolder(Trainer trainer) throws Exception {
