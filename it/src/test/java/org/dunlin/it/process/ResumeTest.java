@@ -139,7 +139,7 @@ class ResumeTest {
         .isInstanceOf(Outcome.Finished.class);
     Path killed = run.resolve("killed");
     Random random = new Random(Long.getLong("dunlin.resume.seed", 1));
-    Map<String, Object> keys = manySteps(killed, 2);
+    Map<String, Object> keys = keys(killed, MANY_STEPS, 2);
     for (int time = 0; time < TIMES; time++) {
       try (Trainer trainer = Trainer.start(killed, keys)) {
         trainer.awaitLine("checkpoint: ");
@@ -147,17 +147,11 @@ class ResumeTest {
         killAll(trainer);
       }
       assertThat(killed.resolve("model")).doesNotExist();
-      keys = manySteps(killed, random.nextInt(4));
+      keys = keys(killed, MANY_STEPS, random.nextInt(4));
       keys.put("run.resume", "newest");
     }
     assertThat(train(keys, Watcher.all(List.of()))).isInstanceOf(Outcome.Finished.class);
     requireSameBits(killed, calmly);
-  }
-
-  private static Map<String, Object> manySteps(Path run, int workers) {
-    Map<String, Object> keys = Golden.keys(run, MANY_STEPS, workers);
-    keys.put("checkpoint.every-steps", 10);
-    return keys;
   }
 
   private static long newestCheckpoint(Path folder) throws Exception {
@@ -177,7 +171,11 @@ class ResumeTest {
   }
 
   private Map<String, Object> keys(int workers) {
-    Map<String, Object> keys = Golden.keys(run, STEPS, workers);
+    return keys(run, STEPS, workers);
+  }
+
+  private static Map<String, Object> keys(Path run, long steps, int workers) {
+    Map<String, Object> keys = Golden.keys(run, steps, workers);
     keys.put("checkpoint.every-steps", 10);
     return keys;
   }

@@ -198,26 +198,20 @@ final class State implements AutoCloseable {
 
   /** Adds all values of a segment to a checksum: parameters, and moments where it has any. */
   void digest(int segment, Checksum into) {
-    Segment of = layout.segments().get(segment);
-    for (Kind kind : kinds(segment)) {
-      into.update(blocks(kind).get(of.block()).bytes(of.from(), of.tensor().elements()));
-    }
+    digest(segment, 0, 1, into);
   }
 
   /**
-   * Adds one of several equal parts of all values to a checksum: parameters, and moments where
-   * there are any.
+   * The same of one of several equal parts of the segment.
    *
    * @param part from 0
    */
-  void digest(int part, int parts, Checksum into) {
-    for (int s = 0; s < layout.segments().size(); s++) {
-      Segment of = layout.segments().get(s);
-      long first = of.tensor().elements() * part / parts;
-      long end = of.tensor().elements() * (part + 1) / parts;
-      for (Kind kind : kinds(s)) {
-        into.update(blocks(kind).get(of.block()).bytes(of.from() + first, end - first));
-      }
+  void digest(int segment, int part, int parts, Checksum into) {
+    Segment of = layout.segments().get(segment);
+    long first = of.tensor().elements() * part / parts;
+    long end = of.tensor().elements() * (part + 1) / parts;
+    for (Kind kind : kinds(segment)) {
+      into.update(blocks(kind).get(of.block()).bytes(of.from() + first, end - first));
     }
   }
 

@@ -279,7 +279,9 @@ public final class StepCompute implements Device {
   // A bit that flips in a member's memory would go on into every gradient that it gives.
   private int stateChecksum(int part) {
     CRC32C crc = new CRC32C();
-    state.digest(part, PARTS, crc);
+    for (int s = 0; s < state.layout().segments().size(); s++) {
+      state.digest(s, part, PARTS, crc);
+    }
     return (int) crc.getValue();
   }
 
