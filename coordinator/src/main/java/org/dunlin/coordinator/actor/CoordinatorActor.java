@@ -830,7 +830,9 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   }
 
   private void sendAway(WorkerId worker, String reason, boolean refused) {
-    tell(worker, new ToWorker.Leave(run.term(), reason, refused));
+    ToWorker.Leave word = new ToWorker.Leave(run.term(), reason, refused);
+    tell(worker, word);
+    pulses.sendAway(worker, word); // a cluster that changes may have lost its node
     ToCoordinator.Join left = workers.remove(worker);
     if (left != null) {
       getContext().unwatch(left.actor());

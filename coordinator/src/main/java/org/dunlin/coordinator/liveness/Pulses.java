@@ -1,17 +1,23 @@
 package org.dunlin.coordinator.liveness;
 
+import java.io.BufferedOutputStream;
 import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.PulseSign;
+import org.dunlin.protocol.message.ToWorker;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,6 +53,7 @@ public final class Pulses implements AutoCloseable {
   private final int leaseMs;
   private final Listener dead;
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+  private final Map<WorkerId, Socket> shown = new ConcurrentHashMap<>();
 
   private Pulses(ServerSocket server, int leaseMs, Listener dead) {
     this.server = server;
@@ -108,28 +115,78 @@ public final class Pulses implements AutoCloseable {
   }
 
   private void hear(Socket socket) {
-    WorkerId worker = null;
-    String why;
-    boolean ownWord = false;
     try (socket) {
       socket.setSoTimeout(leaseMs);
       DataInputStream in = new DataInputStream(socket.getInputStream());
-      worker = new WorkerId(in.readUTF(), in.readLong());
+      WorkerId worker = new WorkerId(in.readUTF(), in.readLong());
+      shown.put(worker, socket);
+      try {
+        if (hear(worker, in)) {
+          socket.setSoTimeout(0);
+          in.transferTo(OutputStream.nullOutputStream()); // it may go on, and hear what is said
+        }
+      } finally {
+        shown.remove(worker, socket);
+      }
+    } catch (IOException e) {
+      // No worker, or one whose end is told.
+    } finally {
+      open.remove(socket);
+    }
+  }
+
+  /** Tells of its death once it comes; true if it may still live, because it is only silent. */
+  private boolean hear(WorkerId worker, DataInputStream in) {
+    try {
       int sign = in.read();
       while (sign == PulseSign.ALIVE) {
         sign = in.read();
       }
-      ownWord = sign == PulseSign.LAST_WORDS;
-      why = ownWord ? in.readUTF() : "is gone";
+      boolean ownWord = sign == PulseSign.LAST_WORDS;
+      died(worker, ownWord ? in.readUTF() : "is gone", ownWord);
+      return false;
     } catch (SocketTimeoutException e) {
-      why = "has been silent for %d ms".formatted(leaseMs);
+      died(worker, "has been silent for %d ms".formatted(leaseMs), false);
+      return true;
     } catch (IOException e) {
-      ownWord = false; // its last words broke off
-      why = "is gone";
+      died(worker, "is gone", false); // its last words may have broken off
+      return false;
     }
-    open.remove(socket);
-    if (worker != null && !server.isClosed()) {
+  }
+
+  private void died(WorkerId worker, String why, boolean ownWord) {
+    if (!server.isClosed()) {
       dead.died(worker, why, ownWord);
+    }
+  }
+
+  /** Whether a worker's connection is there. */
+  public boolean isShown(WorkerId worker) {
+    return shown.containsKey(worker);
+  }
+
+  /**
+   * Tells a worker to leave, if its connection is there: also one that was taken for dead, which
+   * hears it when it goes on. Returns at once.
+   *
+   * @param word what it is told otherwise too
+   */
+  public void sendAway(WorkerId worker, ToWorker.Leave word) {
+    Optional.ofNullable(shown.get(worker))
+        .ifPresent(socket -> Thread.ofVirtual().start(() -> say(socket, word)));
+  }
+
+  private static void say(Socket socket, ToWorker.Leave word) {
+    try {
+      DataOutputStream out =
+          new DataOutputStream(new BufferedOutputStream(socket.getOutputStream()));
+      out.writeByte(PulseSign.LEAVE);
+      out.writeLong(word.term().number());
+      out.writeUTF(PulseSign.fitting(word.reason()));
+      out.writeBoolean(word.refused());
+      out.flush();
+    } catch (IOException e) {
+      // It has ended.
     }
   }
 

@@ -2,19 +2,24 @@ package org.dunlin.coordinator.liveness;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.Socket;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.dunlin.protocol.Term;
+import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.PulseSign;
+import org.dunlin.protocol.message.ToWorker;
 import org.junit.jupiter.api.Test;
 
 /** How a worker's end is told, over real sockets. */
 class PulsesTest {
   private static final int LEASE_MS = 60_000;
   private static final int SHORT_LEASE_MS = 50;
+  private static final WorkerId WORKER = new WorkerId("w", 3);
 
   private final BlockingQueue<String> dead = new LinkedBlockingQueue<>();
 
@@ -40,7 +45,44 @@ class PulsesTest {
     try (Pulses pulses = listen(SHORT_LEASE_MS);
         Socket worker = connect(pulses)) {
       assertThat(dead.poll(1, TimeUnit.MINUTES)).isEqualTo("w#3 has been silent for 50 ms");
-      assertThat(worker.getInputStream().read()).as("its end").isEqualTo(-1);
+    }
+  }
+
+  @Test
+  void shouldTellAWorkerToLeave() throws Exception {
+    try (Pulses pulses = listen(LEASE_MS);
+        Socket worker = connect(pulses)) {
+      while (!pulses.isShown(WORKER)) {
+        Thread.onSpinWait();
+      }
+      requireWordToLeave(pulses, worker);
+      assertThat(dead).isEmpty();
+    }
+  }
+
+  @Test
+  void shouldTellItToOneThatWasSilent() throws Exception {
+    try (Pulses pulses = listen(SHORT_LEASE_MS);
+        Socket worker = connect(pulses)) {
+      assertThat(dead.poll(1, TimeUnit.MINUTES)).contains("silent");
+      requireWordToLeave(pulses, worker);
+    }
+  }
+
+  private static void requireWordToLeave(Pulses pulses, Socket worker) throws IOException {
+    ToWorker.Leave word = new ToWorker.Leave(new Term(7), "it was asked to", true);
+    pulses.sendAway(WORKER, word);
+    DataInputStream in = new DataInputStream(worker.getInputStream());
+    assertThat(in.read()).isEqualTo(PulseSign.LEAVE);
+    assertThat(new ToWorker.Leave(new Term(in.readLong()), in.readUTF(), in.readBoolean()))
+        .isEqualTo(word);
+  }
+
+  @Test
+  void shouldSayNothingToWhoeverShowsNoPulse() {
+    try (Pulses pulses = listen(LEASE_MS)) {
+      pulses.sendAway(WORKER, new ToWorker.Leave(new Term(7), "it was asked to", true));
+      assertThat(pulses.isShown(WORKER)).isFalse();
     }
   }
 
@@ -63,8 +105,8 @@ class PulsesTest {
   private static Socket connect(Pulses pulses) throws IOException {
     Socket socket = new Socket(pulses.endpoint().host(), pulses.endpoint().port());
     DataOutputStream out = new DataOutputStream(socket.getOutputStream());
-    out.writeUTF("w");
-    out.writeLong(3);
+    out.writeUTF(WORKER.name());
+    out.writeLong(WORKER.incarnation());
     return socket;
   }
 }

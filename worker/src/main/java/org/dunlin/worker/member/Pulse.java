@@ -1,5 +1,6 @@
 package org.dunlin.worker.member;
 
+import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -7,9 +8,11 @@ import java.net.Socket;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.PulseSign;
+import org.dunlin.protocol.message.ToWorker;
 
 /**
  * Tells the coordinator that this process lives: a connection whose end is its death, and bytes on
@@ -19,6 +22,9 @@ import org.dunlin.protocol.message.PulseSign;
 final class Pulse implements AutoCloseable {
   /** Who hears of a pulse, on a thread of its own. */
   interface Listener {
+    /** The coordinator's word that this worker has to leave. */
+    void sentAway(ToWorker.Leave word);
+
     /** The coordinator takes no pulse; this one has ended. */
     void refused(Refusal why);
 
@@ -28,9 +34,6 @@ final class Pulse implements AutoCloseable {
 
   /** A lost byte or a late thread is no death. */
   private static final int BYTES_A_LEASE = 4;
-
-  /** What a reader takes at most is 65535 bytes, of which a character may have three. */
-  private static final int MOST_CHARACTERS = 20_000;
 
   private final WorkerId worker;
   private final Endpoint coordinator;
@@ -120,12 +123,15 @@ final class Pulse implements AutoCloseable {
     }
   }
 
-  // The coordinator sends nothing.
+  // Its word to leave may come before.
   private void awaitEnd() {
     try {
-      int read = socket.getInputStream().read();
-      while (read >= 0) {
-        read = socket.getInputStream().read();
+      DataInputStream in = new DataInputStream(socket.getInputStream());
+      for (int sign = in.read(); sign >= 0; sign = in.read()) {
+        if (sign == PulseSign.LEAVE) {
+          listener.sentAway(
+              new ToWorker.Leave(new Term(in.readLong()), in.readUTF(), in.readBoolean()));
+        }
       }
     } catch (IOException e) {
       // Ended as well.
@@ -142,7 +148,7 @@ final class Pulse implements AutoCloseable {
   /** As {@link #close}, but says before why this worker ends: words to be put behind its name. */
   void close(String why) {
     synchronized (turn) {
-      lastWords = Optional.of(why.substring(0, Math.min(MOST_CHARACTERS, why.length())));
+      lastWords = Optional.of(PulseSign.fitting(why));
     }
     close();
   }

@@ -491,6 +491,11 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
                 lease,
                 new Pulse.Listener() {
                   @Override
+                  public void sentAway(ToWorker.Leave word) {
+                    self.tell(new FromCoordinator(word));
+                  }
+
+                  @Override
                   public void refused(Refusal why) {
                     self.tell(new Broke(why));
                   }

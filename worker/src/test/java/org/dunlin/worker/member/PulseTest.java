@@ -3,6 +3,7 @@ package org.dunlin.worker.member;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -11,9 +12,11 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.PulseSign;
+import org.dunlin.protocol.message.ToWorker;
 import org.junit.jupiter.api.Test;
 
 /** What a coordinator hears of a worker's pulse, and the worker of the coordinator. */
@@ -41,6 +44,22 @@ class PulseTest {
       assertThat(in.read()).isEqualTo(-1);
     }
     assertThat(heard).isEmpty();
+  }
+
+  @Test
+  void shouldBringTheCoordinatorsWordToLeave() throws Exception {
+    try (ServerSocket server = listen();
+        Pulse pulse = begin(server);
+        Socket socket = server.accept()) {
+      DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+      out.writeByte(PulseSign.LEAVE);
+      out.writeLong(3);
+      out.writeUTF("it was asked to");
+      out.writeBoolean(false);
+      out.flush();
+      assertThat(heard.poll(1, TimeUnit.MINUTES))
+          .isEqualTo(new ToWorker.Leave(new Term(3), "it was asked to", false).toString());
+    }
   }
 
   @Test
@@ -76,6 +95,11 @@ class PulseTest {
         new Endpoint("127.0.0.1", server.getLocalPort()),
         LEASE_MS,
         new Pulse.Listener() {
+          @Override
+          public void sentAway(ToWorker.Leave word) {
+            heard.add(word.toString());
+          }
+
           @Override
           public void refused(Refusal why) {
             heard.add(why.getMessage());
