@@ -58,6 +58,17 @@ final class Addresses {
     }
   }
 
+  /** Whether a port of this machine can be listened at. */
+  static boolean isFree(String host, int port) {
+    try (ServerSocket socket = new ServerSocket()) {
+      socket.setReuseAddress(true);
+      socket.bind(new InetSocketAddress(host, port));
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
   /** Refuses an address that is not this machine's, and a port that is in use. */
   static void requireFree(String host, int port) {
     try (ServerSocket socket = new ServerSocket()) {

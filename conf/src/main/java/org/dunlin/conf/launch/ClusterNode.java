@@ -49,6 +49,8 @@ public final class ClusterNode implements AutoCloseable {
   private static final String UNDERTAKER = "undertaker";
   private static final Duration KNOCK = Duration.ofMillis(200);
 
+  private static final int SILENCES = 10;
+
   private static final long CLOSE_SECONDS = 20;
   private static final long LEAVE_SECONDS = 3;
 
@@ -157,18 +159,22 @@ public final class ClusterNode implements AutoCloseable {
    * they answer or their processes are gone, {@code patience} where one lives and is silent. The
    * membership follows by itself, within 1 to 3 s; {@link #joined} tells when.
    *
-   * @param workers addresses of all nodes of the old cluster, but the coordinator's
+   * @param nodes addresses of all nodes of the old cluster, but the coordinator's if this one has
+   *     it
    * @param patience how long a process may live and not answer. Those that answer are joined after
    *     that, and the silent one is removed. If none answers the one that is silent is waited for
-   *     on and on, because beside it no second cluster may form
+   *     {@value #SILENCES} times as long, because beside it no second cluster should form
    * @return the addresses that answered; empty: a new cluster was formed
    */
-  List<String> takeOver(List<String> workers, Duration patience) {
-    long patientUntilNs = System.nanoTime() + patience.toNanos();
-    List<String> silent = new ArrayList<>(workers);
+  List<String> takeOver(List<String> nodes, Duration patience) {
+    long beganNs = System.nanoTime();
+    long patientUntilNs = beganNs + patience.toNanos();
+    long lastUntilNs = beganNs + SILENCES * patience.toNanos();
+    List<String> silent = new ArrayList<>(nodes);
     List<String> dead = new ArrayList<>();
     List<String> living = new ArrayList<>();
-    while (!silent.isEmpty() && (living.isEmpty() || System.nanoTime() < patientUntilNs)) {
+    while (!silent.isEmpty()
+        && System.nanoTime() < (living.isEmpty() ? lastUntilNs : patientUntilNs)) {
       for (String address : List.copyOf(silent)) {
         boolean answers = answers(address);
         if (answers || !listens(address)) {

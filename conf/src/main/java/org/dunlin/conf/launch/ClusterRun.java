@@ -1,14 +1,19 @@
 package org.dunlin.conf.launch;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
 import org.dunlin.conf.log.Logs;
+import org.dunlin.conf.report.NodesFile;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.worker.collective.driver.HostCheck;
 
@@ -26,20 +31,35 @@ final class ClusterRun {
             Admission.Comers.ANY,
             settings.allowDifferentKernels());
     OutcomeOf outcome = new OutcomeOf();
+    // Not of the run that ended before this: who goes on from a checkpoint with other settings.
+    Optional<NodesFile.Nodes> left =
+        settings.resume().filter(OptionalLong::isEmpty).isPresent()
+                && settings.allowedChanges().isEmpty()
+            ? NodesFile.read(runFolder)
+            : Optional.empty();
     try (TermFile.Held held = TermFile.take(runFolder);
+        NodesFile nodes = new NodesFile(runFolder);
         EventRelay relay =
             new EventRelay(
                 event -> {
                   outcome.add(event);
+                  nodes.accept(event);
                   watcher.accept(event);
-                })) {
-      Coordination.run(
-          inputs.run(held.term(), false, admission, host, runFolder, relay),
+                });
+        ClusterNode node = node(left, host, settings.clusterPort())) {
+      boolean follows = left.isPresent() && follows(node, left.get(), settings, relay);
+      if (left.isEmpty()) {
+        node.joinItself();
+      }
+      Coordination.lead(
+          node,
+          inputs.run(held.term(), follows, admission, host, runFolder, relay),
           runFolder,
-          settings.clusterPort(),
-          node -> {
+          formed -> {
             lines(settings).forEach(line -> relay.accept(new RunEvent.Noted(line)));
-            relay.accept(new RunEvent.Noted(invitation(admission, node.endpoint())));
+            if (!follows) {
+              relay.accept(new RunEvent.Noted(invitation(admission, formed.endpoint())));
+            }
           },
           stop.first());
     }
@@ -47,6 +67,29 @@ final class ClusterRun {
         .outcome()
         .orElseGet(
             () -> new Outcome.Failed("the run stopped; its log is " + RunFolder.log(runFolder)));
+  }
+
+  private static ClusterNode node(Optional<NodesFile.Nodes> left, String host, int port) {
+    return left.map(nodes -> Coordination.nodeInPlaceOf(nodes, host, port))
+        .orElseGet(() -> ClusterNode.start(List.of("coordinator"), host, port));
+  }
+
+  // Workers outlive their coordinator, and hold more than its checkpoints.
+  private static boolean follows(
+      ClusterNode node, NodesFile.Nodes left, Settings settings, EventRelay relay) {
+    int living =
+        Coordination.succeed(node, left, Duration.ofMillis(settings.leaseMs()))
+            .orElseThrow(
+                () ->
+                    Refusal.run(
+                        "the workers that the run's coordinator left did not let this one in, though some live (expected: all their ports open to this machine); end them, or try again"));
+    if (living > 0) {
+      relay.accept(
+          new RunEvent.Noted(
+              "the run's coordinator is gone; %d of the %d workers that it left live, and the run goes on with them"
+                  .formatted(living, left.workers().size())));
+    }
+    return living > 0;
   }
 
   /** Refuses an address that cannot be listened at, before anything is written. */

@@ -1,34 +1,73 @@
 package org.dunlin.conf.launch;
 
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.dunlin.conf.report.NodesFile;
 import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.actor.Run;
+import org.dunlin.protocol.Refusal;
 
-/** A coordinator's node: it forms the run's cluster, which workers of other processes join. */
+/** A coordinator's node, and what it does there. */
 final class Coordination {
+  // Whoever lives lets it in within some seconds; whoever dies meanwhile does not.
+  private static final long JOIN_SECONDS = 60;
+
   private Coordination() {}
 
   /**
-   * Runs it to its end.
+   * A node in the place of a coordinator that died; at its address if that is still free, because
+   * workers that come later know no other one. Only for who holds the run's term.
    *
-   * @param runFolder where other commands find it
-   * @param port 0 for any free one
-   * @param formed hears of the node once workers can join it
-   * @param stop ends the run after the step under way
+   * @param port that a person wants; 0 for that of the one that died
    */
-  static void run(
-      Run run, Path runFolder, int port, Consumer<ClusterNode> formed, CompletionStage<Void> stop) {
-    try (ClusterNode node = ClusterNode.start(List.of("coordinator"), run.host(), port)) {
-      node.joinItself();
-      lead(node, run, runFolder, formed, stop);
+  static ClusterNode nodeInPlaceOf(NodesFile.Nodes left, String host, int port) {
+    int before = left.port();
+    int at = port > 0 ? port : Addresses.isFree(host, before) ? before : 0;
+    return ClusterNode.start(List.of("coordinator"), host, at);
+  }
+
+  /**
+   * Lets that node into the cluster that was left, or forms a new one if nobody there lives. Blocks
+   * for some seconds.
+   *
+   * @param patience how long a worker may be silent
+   * @return how many let it in; empty if they did not get to it
+   */
+  static OptionalInt succeed(ClusterNode node, NodesFile.Nodes left, Duration patience) {
+    List<String> others = new ArrayList<>(left.workers());
+    if (!node.address().equals(left.coordinator())) {
+      others.add(left.coordinator());
+    }
+    int living = node.takeOver(others, patience).size();
+    try {
+      node.joined().toCompletableFuture().get(JOIN_SECONDS, TimeUnit.SECONDS);
+      return OptionalInt.of(living);
+    } catch (TimeoutException e) {
+      return OptionalInt.empty();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw Refusal.run("interrupted while the run's workers were found", e);
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e);
     }
   }
 
-  /** The same on a node that has its place in the cluster. */
+  /**
+   * Runs it to its end, on a node that has its place in the cluster.
+   *
+   * @param runFolder where other commands find it
+   * @param formed hears of the node once workers can join it
+   * @param stop ends the run after the step under way
+   */
   static void lead(
       ClusterNode node,
       Run run,

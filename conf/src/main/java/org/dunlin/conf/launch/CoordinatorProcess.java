@@ -3,27 +3,40 @@ package org.dunlin.conf.launch;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.dunlin.conf.log.Logs;
+import org.dunlin.conf.report.NodesFile;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.Term;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The coordinator of a run on one machine, a child of its supervisor; arguments are the run folder,
- * the number of steps, and, for a standby, the address of the coordinator whose death it waits for.
- * It reads the run's settings from its folder, forms the cluster, and prints first its address and
- * then a line of JSON for everything that happens.
+ * the number of steps, its {@link Part}, and, for a standby, the address of the coordinator whose
+ * death it waits for. It reads the run's settings from its folder, takes its place in the cluster,
+ * and prints first its address and then a line of JSON for everything that happens.
  */
 public final class CoordinatorProcess {
   private static final Logger LOG = LoggerFactory.getLogger(CoordinatorProcess.class);
+
+  /** How it comes to coordinate. */
+  enum Part {
+    /** It forms the run's cluster. */
+    FIRST,
+    /** It is in the cluster before the one that coordinates dies. */
+    STANDBY,
+    /** It is started after that, and comes in through the workers. */
+    SUCCESSOR
+  }
 
   private CoordinatorProcess() {}
 
@@ -42,9 +55,10 @@ public final class CoordinatorProcess {
     int exitCode = 0;
     try {
       Path runFolder = Path.of(arguments.get(0));
-      Optional<String> living = arguments.stream().skip(2).findFirst();
+      Part part = Part.valueOf(arguments.get(2));
+      Optional<String> living = arguments.stream().skip(3).findFirst();
       // The run has not ended, and its standby takes over: that is not for this process to say.
-      if (!run(runFolder, Long.parseLong(arguments.get(1)), living, line, lines)) {
+      if (!run(runFolder, Long.parseLong(arguments.get(1)), part, living, line, lines)) {
         LOG.error("the coordinator stopped before the run had ended");
         exitCode = 1;
       }
@@ -63,55 +77,86 @@ public final class CoordinatorProcess {
 
   // The steps are given, because to count those of an epoch may mean to read it.
   private static boolean run(
-      Path runFolder, long steps, Optional<String> living, Lifeline line, PrintStream lines) {
+      Path runFolder,
+      long steps,
+      Part part,
+      Optional<String> living,
+      Lifeline line,
+      PrintStream lines) {
     Settings settings =
         Settings.load(
             Optional.of(runFolder.resolve(RunFolder.SETTINGS)), Map.of("train.steps", steps));
     Consumer<RunEvent> printer = event -> lines.println(EventLines.write(event));
-    try (Inputs inputs = Inputs.open(settings);
-        ClusterNode node =
-            ClusterNode.start(
-                List.of(living.isPresent() ? ClusterNode.STANDBY : "coordinator"), LocalRun.HOST)) {
-      living.ifPresent(
-          address -> {
-            node.join(address);
+    try (Inputs inputs = Inputs.open(settings)) {
+      return switch (part) {
+        case FIRST -> {
+          try (TermFile.Held held = TermFile.take(runFolder);
+              ClusterNode node = ClusterNode.start(List.of("coordinator"), LocalRun.HOST)) {
+            node.joinItself();
+            yield lead(node, held.term(), false, inputs, settings, runFolder, line, lines);
+          }
+        }
+        case STANDBY -> {
+          try (ClusterNode node = ClusterNode.start(List.of(ClusterNode.STANDBY), LocalRun.HOST)) {
+            node.join(living.orElseThrow());
             node.joined().toCompletableFuture().join();
             printer.accept(new RunEvent.Noted("a standby is ready to coordinate"));
-          });
-      try (TermFile.Held held =
-              living.isPresent() ? TermFile.await(runFolder) : TermFile.take(runFolder);
-          EventRelay relay = new EventRelay(printer)) {
-        if (RunFolder.hasEnded(runFolder)) {
-          return true;
+            try (TermFile.Held held = TermFile.await(runFolder)) {
+              if (RunFolder.hasEnded(runFolder)) {
+                yield true;
+              }
+              node.preside();
+              yield lead(node, held.term(), true, inputs, settings, runFolder, line, lines);
+            }
+          }
         }
-        if (living.isPresent()) {
-          node.preside();
-        } else {
-          node.joinItself();
+        case SUCCESSOR -> {
+          NodesFile.Nodes left = NodesFile.read(runFolder).orElseThrow();
+          try (TermFile.Held held = TermFile.await(runFolder);
+              ClusterNode node = Coordination.nodeInPlaceOf(left, LocalRun.HOST, 0)) {
+            Duration patience = Duration.ofMillis(settings.leaseMs());
+            yield Coordination.succeed(node, left, patience).isPresent()
+                && lead(node, held.term(), true, inputs, settings, runFolder, line, lines);
+          }
         }
-        Admission admission =
-            new Admission(
-                settings.workers(), Admission.Comers.AGAIN, settings.allowDifferentKernels());
-        OutcomeOf outcome = new OutcomeOf();
-        Consumer<RunEvent> watcher =
+      };
+    }
+  }
+
+  /** Coordinates the run to its end; false if it stopped before. */
+  private static boolean lead(
+      ClusterNode node,
+      Term term,
+      boolean follows,
+      Inputs inputs,
+      Settings settings,
+      Path runFolder,
+      Lifeline line,
+      PrintStream lines) {
+    Admission admission =
+        new Admission(settings.workers(), Admission.Comers.AGAIN, settings.allowDifferentKernels());
+    OutcomeOf outcome = new OutcomeOf();
+    NodesFile nodes = new NodesFile(runFolder);
+    try (EventRelay relay =
+        new EventRelay(
             event -> {
               outcome.add(event);
-              relay.accept(event);
-            };
-        Coordination.lead(
-            node,
-            inputs.run(
-                held.term(), living.isPresent(), admission, LocalRun.HOST, runFolder, watcher),
-            runFolder,
-            formed -> lines.println(formed.address()),
-            line.stopAsked());
-        if (outcome.outcome().isEmpty()) {
-          return false;
-        }
-        RunFolder.end(runFolder); // before the lock is given back
-        return true;
-      }
+              nodes.accept(event);
+              lines.println(EventLines.write(event));
+            })) {
+      Coordination.lead(
+          node,
+          inputs.run(term, follows, admission, LocalRun.HOST, runFolder, relay),
+          runFolder,
+          formed -> lines.println(formed.address()),
+          line.stopAsked());
     }
+    if (outcome.outcome().isEmpty()) {
+      return false;
+    }
+    nodes.close();
+    RunFolder.end(runFolder); // before the lock is given back
+    return true;
   }
 
   // What a library prints must not come between the lines that the supervisor reads.

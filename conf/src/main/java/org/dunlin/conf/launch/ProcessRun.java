@@ -12,6 +12,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.dunlin.conf.launch.CoordinatorProcess.Part;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
@@ -31,6 +32,8 @@ import org.slf4j.LoggerFactory;
 final class ProcessRun {
   private static final Logger LOG = LoggerFactory.getLogger(ProcessRun.class);
   private static final long MIB = 1 << 20;
+
+  private static final String COORDINATOR = "coordinator";
 
   // Network buffers, and what a worker copies on its way to a socket.
   static final long MORE_DIRECT_MIB = 512;
@@ -63,6 +66,7 @@ final class ProcessRun {
   private String address = "";
   private Optional<Child> coordinator = Optional.empty();
   private Optional<Child> standby = Optional.empty();
+  private boolean standsBy; // is ready to
   private Optional<Loss> lost = Optional.empty();
   private boolean hasStarted;
   private boolean killed;
@@ -82,7 +86,7 @@ final class ProcessRun {
     Logs.toFile(RunFolder.log(runFolder));
     stop.first().thenRun(() -> notes.add(new Note.StopAsked()));
     try {
-      coordinator = Optional.of(startCoordinator("coordinator", List.of()));
+      coordinator = Optional.of(startCoordinator(COORDINATOR, Part.FIRST));
       do {
         while (outcome().isEmpty()) {
           take(notes.take());
@@ -128,6 +132,7 @@ final class ProcessRun {
         startAgain(due.dead());
       }
       case Note.Said said -> {
+        standsBy |= standby.equals(Optional.of(said.child())); // says nothing before
         if (said.event() instanceof RunEvent.Failed failed
             && (isSpared(said.child()) || isMissed(said.child()))) {
           LOG.info("{} says: {}", said.child().member(), failed.sentence());
@@ -168,10 +173,12 @@ final class ProcessRun {
     boolean inOrder = told.outcome().isPresent() && !failed();
     if (standby.equals(Optional.of(child))) {
       standby = Optional.empty();
+    }
+    boolean coordinates = coordinator.equals(Optional.of(child));
+    if (!coordinates && !isWorker(child)) {
       return;
     }
-    if (coordinator.equals(Optional.of(child)) && hasStarted && !inOrder && standby.isPresent()) {
-      follow(child, exitCode);
+    if (coordinates && hasStarted && told.outcome().isEmpty() && follow(child, exitCode)) {
       return;
     }
     // Before the first step it is waited for; when all were killed, the run goes back to its newest
@@ -217,20 +224,32 @@ final class ProcessRun {
 
   private void startStandby() {
     if (settings.standby() && standby.isEmpty() && outcome().isEmpty()) {
-      standby = Optional.of(startCoordinator("standby", List.of(address)));
+      standsBy = false;
+      standby = Optional.of(startCoordinator("standby", Part.STANDBY, address));
     }
   }
 
-  private void follow(Child dead, int exitCode) {
-    watcher.accept(
-        new RunEvent.Noted(
-            "the coordinator (process %d) %s; the standby (process %d) takes over"
-                .formatted(
-                    dead.member().pid(), how(exitCode), standby.orElseThrow().member().pid())));
-    coordinator = standby;
+  // The workers wait for the next one. False where the same would befall it.
+  private boolean follow(Child dead, int exitCode) {
+    String died = "the coordinator (process %d) %s".formatted(dead.member().pid(), how(exitCode));
+    if (standby.isPresent() && standsBy) {
+      coordinator = standby;
+      died += "; the standby (process %d) takes over";
+    } else {
+      Relaunch next = relaunches.getOrDefault(COORDINATOR, Relaunch.NONE).after(dead.livedMs());
+      relaunches.put(COORDINATOR, next);
+      if (next.pauseMs().isEmpty()) {
+        return false;
+      }
+      standby.ifPresent(Child::kill); // it knows the dead one's place alone
+      coordinator = Optional.of(startCoordinator(COORDINATOR, Part.SUCCESSOR));
+      died += "; another one (process %d) takes over";
+    }
     standby = Optional.empty();
     address = "";
+    watcher.accept(new RunEvent.Noted(died.formatted(coordinator.orElseThrow().member().pid())));
     tellProcesses();
+    return true;
   }
 
   private static String how(int exitCode) {
@@ -308,11 +327,12 @@ final class ProcessRun {
     return child.member().role().equals("worker");
   }
 
-  private Child startCoordinator(String name, List<String> living) {
-    RunEvent.Member member = new RunEvent.Member("coordinator", name, 1, 0);
+  private Child startCoordinator(String name, Part part, String... living) {
+    RunEvent.Member member = new RunEvent.Member(COORDINATOR, name, 1, 0);
     List<String> arguments =
-        new ArrayList<>(List.of(runFolder.toString(), Long.toString(spec.steps())));
-    arguments.addAll(living);
+        new ArrayList<>(
+            List.of(runFolder.toString(), Long.toString(spec.steps()), part.toString()));
+    arguments.addAll(List.of(living));
     return start(
         new Child.Plan(
             member,
@@ -320,7 +340,7 @@ final class ProcessRun {
             arguments,
             settings.coordinatorHeapMib(),
             MORE_DIRECT_MIB,
-            RunFolder.log(runFolder, "coordinator")));
+            RunFolder.log(runFolder, COORDINATOR)));
   }
 
   private void startWorkers() {
@@ -383,7 +403,7 @@ final class ProcessRun {
   private RunEvent.Member shown(Child child) {
     RunEvent.Member member = child.member();
     return coordinator.equals(Optional.of(child))
-        ? new RunEvent.Member(member.role(), "coordinator", member.incarnation(), member.pid())
+        ? new RunEvent.Member(member.role(), COORDINATOR, member.incarnation(), member.pid())
         : member;
   }
 

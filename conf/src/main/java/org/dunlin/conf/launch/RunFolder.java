@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dunlin.conf.report.MetricsLog;
+import org.dunlin.conf.report.NodesFile;
 import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.ReportFile;
 import org.dunlin.coordinator.ledger.LedgerFile;
@@ -50,6 +51,7 @@ public final class RunFolder implements AutoCloseable {
               "|",
               Pattern.quote(SETTINGS),
               Pattern.quote(ProcessesFile.NAME),
+              Pattern.quote(NodesFile.NAME),
               Pattern.quote(MetricsLog.NAME),
               Pattern.quote(ReportFile.NAME),
               RecordFile.NAMES.pattern(),
@@ -57,7 +59,7 @@ public final class RunFolder implements AutoCloseable {
               Pattern.quote(TermFile.NEXT),
               Pattern.quote(Control.FILE),
               Pattern.quote(ENDED),
-              "\\.(processes|report|control)\\.json\\.next",
+              "\\.(processes|nodes|report|control)\\.json\\.next",
               LedgerFile.NAME.pattern(),
               Pattern.quote(LOG),
               LOGS,

@@ -6,8 +6,9 @@ import java.util.Map;
 import org.dunlin.coordinator.report.RunEvent;
 
 /**
- * {@code processes.json}: the processes that the run has now, with role, name, incarnation and pid.
- * Where one process has several roles it is listed once for each. Empty when the run is over.
+ * {@code processes.json}: the processes that the run has now, with role, name, incarnation, pid
+ * and, where workers were started by hand, place in the cluster. Where one process has several
+ * roles it is listed once for each. Empty when the run is over.
  */
 public final class ProcessesFile implements Watcher {
   public static final String NAME = "processes.json";

@@ -744,12 +744,27 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     List<RunEvent.Member> members = new ArrayList<>();
     members.add(
         new RunEvent.Member(
-            "coordinator", "coordinator", run.term().number(), ProcessHandle.current().pid()));
+            "coordinator",
+            "coordinator",
+            run.term().number(),
+            ProcessHandle.current().pid(),
+            node(getContext().getSystem().address())));
     for (ToCoordinator.Join join : workers.values()) {
       WorkerId id = join.worker();
-      members.add(new RunEvent.Member("worker", id.name(), id.incarnation(), join.pid()));
+      members.add(
+          new RunEvent.Member(
+              "worker",
+              id.name(),
+              id.incarnation(),
+              join.pid(),
+              node(join.actor().path().address())));
     }
     run.watcher().accept(new RunEvent.Processes(List.copyOf(members)));
+  }
+
+  // Where it is alone, there is no way to it.
+  private static String node(Address address) {
+    return address.hasGlobalScope() ? address.toString() : "";
   }
 
   private void assign(Effect.Assign assign) {

@@ -13,8 +13,14 @@ public sealed interface RunEvent {
    * @param name of that process, unique within its role
    * @param incarnation which life of that name, from 1
    * @param pid the operating system's number for it
+   * @param node its address in the run's cluster, if it is in one and that is known; otherwise ""
    */
-  record Member(String role, String name, long incarnation, long pid) {}
+  record Member(String role, String name, long incarnation, long pid, String node) {
+    /** One whose place in the cluster does not matter. */
+    public Member(String role, String name, long incarnation, long pid) {
+      this(role, name, incarnation, pid, "");
+    }
+  }
 
   /** The processes that make up the run have changed; this is all of them. */
   record Processes(List<Member> processes) implements RunEvent {}

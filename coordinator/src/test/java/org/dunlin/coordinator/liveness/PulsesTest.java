@@ -42,9 +42,10 @@ class PulsesTest {
       connect(pulses).close();
       assertThat(dead.poll(1, TimeUnit.MINUTES)).isEqualTo("w#3 is gone");
     }
-    try (Pulses pulses = listen(SHORT_LEASE_MS);
-        Socket worker = connect(pulses)) {
+    try (Pulses pulses = listen(SHORT_LEASE_MS)) {
+      Socket silent = connect(pulses);
       assertThat(dead.poll(1, TimeUnit.MINUTES)).isEqualTo("w#3 has been silent for 50 ms");
+      silent.close();
     }
   }
 

@@ -111,6 +111,28 @@ class JoinedByHandTest {
   }
 
   @Test
+  void shouldGoOnWithItsWorkersWhenTheCoordinatorIsStartedAgain() throws Exception {
+    String alone = train(folder.resolve("alone"));
+    Path run = folder.resolve("cluster");
+    Map<String, Object> keys = keys(run);
+    keys.put("workers", 1);
+    try (Trainer coordinator = Trainer.coordinator(run, keys);
+        Trainer worker = worker(Map.of(), address(coordinator), "first")) {
+      coordinator.awaitLine("step 1/");
+      Trainer.signal("KILL", coordinator.family());
+      coordinator.awaitExit();
+      keys.put("run.resume", "newest");
+      try (Trainer next = Trainer.coordinator(run, keys)) {
+        next.awaitLine("the run's coordinator is gone; 1 of the 1 workers that it left live");
+        next.awaitLine("the coordinator of term 2 goes on after ");
+        assertThat(next.awaitExit()).as("of %s", next.output()).isZero();
+        assertThat(worker.awaitExit()).as("of %s", worker.output()).isZero();
+      }
+    }
+    assertThat(Sha256.of(run.resolve("model/model.safetensors"))).isEqualTo(alone);
+  }
+
+  @Test
   void shouldSayInASentenceWhatIsWrongWithAnAddress() throws Exception {
     try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       Map<String, Object> keys = keys(folder.resolve("run"));

@@ -119,21 +119,20 @@ class LostProcessTest {
   }
 
   @Test
-  void shouldEndWithOneSentenceWhenTheCoordinatorIsKilled() throws Exception {
-    try (Trainer trainer = Trainer.start(run, ENDLESS, 1)) {
+  void shouldGoOnToTheSameBitsWhenTheCoordinatorIsKilledTwiceAndNobodyStandsBy() throws Exception {
+    Map<String, Object> keys = Golden.keys(run, STEPS, 2);
+    keys.put("coordinator.standby", false);
+    try (Trainer trainer = Trainer.start(run, keys)) {
       trainer.awaitLine("step 1/");
-      List<ProcessHandle> family = trainer.family();
-
-      Trainer.signal("KILL", List.of(trainer.process("coordinator")));
-
-      assertThat(trainer.awaitExit()).isEqualTo(1);
-      assertThat(trainer.output())
-          .filteredOn(line -> line.contains("killed"))
-          .singleElement()
-          .asString()
-          .startsWith("coordinator");
-      Trainer.awaitEnd(family);
+      for (int term = 2; term <= 3; term++) {
+        Trainer.signal("KILL", List.of(trainer.process("coordinator")));
+        trainer.awaitLine("the coordinator (process ");
+        trainer.awaitLine("the coordinator of term %d goes on after ".formatted(term));
+      }
+      assertThat(trainer.awaitExit()).isZero();
+      Trainer.awaitEnd(trainer.family());
     }
+    assertThat(Files.mismatch(weights(run), weights(calm))).isEqualTo(-1);
   }
 
   @Test

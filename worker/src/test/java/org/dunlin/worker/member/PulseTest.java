@@ -48,9 +48,9 @@ class PulseTest {
 
   @Test
   void shouldBringTheCoordinatorsWordToLeave() throws Exception {
-    try (ServerSocket server = listen();
-        Pulse pulse = begin(server);
-        Socket socket = server.accept()) {
+    try (ServerSocket server = listen()) {
+      Pulse pulse = begin(server);
+      Socket socket = server.accept();
       DataOutputStream out = new DataOutputStream(socket.getOutputStream());
       out.writeByte(PulseSign.LEAVE);
       out.writeLong(3);
@@ -59,6 +59,8 @@ class PulseTest {
       out.flush();
       assertThat(heard.poll(1, TimeUnit.MINUTES))
           .isEqualTo(new ToWorker.Leave(new Term(3), "it was asked to", false).toString());
+      pulse.close();
+      socket.close();
     }
   }
 
