@@ -16,6 +16,9 @@ sealed interface Note {
   /** It is time to start a worker that died again. */
   record Due(RunEvent.Member dead) implements Note {}
 
+  /** By now it should have joined. */
+  record JoinDue(Child worker) implements Note {}
+
   /** A person wants the run to end. */
   record StopAsked() implements Note {}
 }

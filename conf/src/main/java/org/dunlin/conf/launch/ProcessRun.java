@@ -49,6 +49,9 @@ final class ProcessRun {
   /** A worker that was taken for dead and lives is told so; one that hangs on does not hear it. */
   private static final long HANGING_MS = 10_000;
 
+  /** A busy machine's JVM, library and cluster may take long to begin. */
+  private static final long JOIN_SECONDS = 180;
+
   /** A child that ended before the run did. */
   private record Loss(Child child, Outcome outcome) {}
 
@@ -62,7 +65,8 @@ final class ProcessRun {
   private final OutcomeOf told = new OutcomeOf();
   private final Map<String, Relaunch> relaunches = new TreeMap<>();
   private final List<RunEvent.Member> due = new ArrayList<>();
-  private final Set<String> missed = new HashSet<>(); // as the coordinator names them
+  private final Set<String> joined = new HashSet<>(); // as the coordinator names them
+  private final Set<String> missed = new HashSet<>();
   private String address = "";
   private Optional<Child> coordinator = Optional.empty();
   private Optional<Child> standby = Optional.empty();
@@ -141,6 +145,7 @@ final class ProcessRun {
         }
       }
       case Note.Ended ended -> ended(ended.child(), ended.exitCode());
+      case Note.JoinDue due -> joinDue(due.worker());
       case Note.StopAsked asked -> coordinator.orElseThrow().ask(Lifeline.STOP);
     }
   }
@@ -148,7 +153,8 @@ final class ProcessRun {
   private void heard(RunEvent event) {
     told.add(event);
     switch (event) {
-      case RunEvent.Processes known -> {} // this process knows better
+      case RunEvent.Processes known ->
+          known.processes().forEach(member -> joined.add(worker(member))); // it knows who lives
       case RunEvent.Started started -> {
         hasStarted = true;
         startStandby();
@@ -305,22 +311,33 @@ final class ProcessRun {
   }
 
   private boolean isMissed(Child child) {
-    return missed.contains(worker(child));
+    return missed.contains(worker(child.member()));
   }
 
-  private static String worker(Child child) {
-    RunEvent.Member member = child.member();
+  private static String worker(RunEvent.Member member) {
     return new WorkerId(member.name(), member.incarnation()).toString();
   }
 
   private void missed(RunEvent.Missed lost) {
     missed.add(lost.worker());
     children.stream()
-        .filter(child -> isWorker(child) && worker(child).equals(lost.worker()))
+        .filter(child -> isWorker(child) && worker(child.member()).equals(lost.worker()))
         .forEach(
             child ->
                 CompletableFuture.delayedExecutor(HANGING_MS, TimeUnit.MILLISECONDS)
                     .execute(child::kill));
+  }
+
+  // Nobody else would notice that it hangs.
+  private void joinDue(Child worker) {
+    if (worker.isAlive() && !joined.contains(worker(worker.member())) && outcome().isEmpty()) {
+      watcher.accept(
+          new RunEvent.Noted(
+              "%s (process %d) has not joined the run within %d s, and is killed; its log is %s"
+                  .formatted(
+                      worker.member().name(), worker.member().pid(), JOIN_SECONDS, worker.log())));
+      worker.kill();
+    }
   }
 
   private boolean isWorker(Child child) {
@@ -352,20 +369,23 @@ final class ProcessRun {
   private void startWorker(String name, long incarnation) {
     long directBytes =
         MemoryBudget.of(spec, settings.computeThreads(), settings.workers()).directBytes();
-    start(
-        new Child.Plan(
-            new RunEvent.Member("worker", name, incarnation, 0),
-            WorkerProcess.class,
-            List.of(
-                name,
-                Long.toString(incarnation),
-                address,
-                Integer.toString(settings.computeThreads()),
-                Integer.toString(settings.workers()),
-                settings.traces() ? RunFolder.trace(runFolder, name).toString() : ""),
-            settings.workerHeapMib(),
-            directBytes / MIB + MORE_DIRECT_MIB,
-            RunFolder.log(runFolder, name)));
+    Child worker =
+        start(
+            new Child.Plan(
+                new RunEvent.Member("worker", name, incarnation, 0),
+                WorkerProcess.class,
+                List.of(
+                    name,
+                    Long.toString(incarnation),
+                    address,
+                    Integer.toString(settings.computeThreads()),
+                    Integer.toString(settings.workers()),
+                    settings.traces() ? RunFolder.trace(runFolder, name).toString() : ""),
+                settings.workerHeapMib(),
+                directBytes / MIB + MORE_DIRECT_MIB,
+                RunFolder.log(runFolder, name)));
+    CompletableFuture.delayedExecutor(JOIN_SECONDS, TimeUnit.SECONDS)
+        .execute(() -> notes.add(new Note.JoinDue(worker)));
   }
 
   private Child start(Child.Plan plan) {

@@ -69,6 +69,9 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
    */
   private static final Duration RETURN_LIMIT = Duration.ofSeconds(20);
 
+  /** Leases within which whoever comes shows its pulse; it is told where to at once. */
+  private static final int LEASES_TO_PULSE = 12;
+
   /** Where workers look for the coordinator. */
   public static final ServiceKey<ToCoordinator> KEY =
       ServiceKey.create(ToCoordinator.class, "dunlin-coordinator");
@@ -97,6 +100,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private record FromWorker(ToCoordinator message) implements Command {}
 
   private record Gone(Event.Lost lost) implements Command {}
+
+  private record PulseDue(WorkerId worker) implements Command {}
 
   private record Happened(Event event) implements Command {}
 
@@ -205,6 +210,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     return newReceiveBuilder()
         .onMessage(FromWorker.class, command -> heard(command.message()))
         .onMessage(Gone.class, command -> lost(command.lost()))
+        .onMessage(PulseDue.class, command -> pulseDue(command.worker()))
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Read.class, command -> read(command))
         .onMessage(ReadBroke.class, command -> readBroke(command))
@@ -279,8 +285,23 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     }
     if (known == null) {
       getContext().watchWith(join.actor(), new Gone(new Event.Lost(join.worker(), "is gone")));
+      getContext().scheduleOnce(pulseLimit(), getContext().getSelf(), new PulseDue(join.worker()));
     }
     return true;
+  }
+
+  private Duration pulseLimit() {
+    return Duration.ofMillis((long) LEASES_TO_PULSE * run.leaseMs());
+  }
+
+  // One that hangs before it has a pulse would be waited for without end.
+  private Behavior<Command> pulseDue(WorkerId worker) {
+    return workers.containsKey(worker) && !pulses.isShown(worker)
+        ? lost(
+            new Event.Lost(
+                worker,
+                "has shown no pulse within %d ms since it came".formatted(pulseLimit().toMillis())))
+        : this;
   }
 
   private Behavior<Command> drain(Drain drain) {

@@ -1,8 +1,6 @@
 package org.dunlin.it.process;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -22,6 +20,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.dunlin.conf.launch.Control;
+import org.dunlin.conf.report.NodesFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.it.live.Census;
 import org.dunlin.it.live.LiveRun;
@@ -46,7 +45,7 @@ final class Chaos implements AutoCloseable {
     TERMINATE,
     /** {@code dunlin drain}. */
     DRAIN,
-    /** SIGKILL of the coordinator, for which a standby stands ready. */
+    /** SIGKILL of the coordinator, whether a standby is ready by then or not. */
     KILL_COORDINATOR,
     /** The same, and of a member at once. */
     KILL_COORDINATOR_AND_ONE;
@@ -64,8 +63,6 @@ final class Chaos implements AutoCloseable {
   private static final int COMMITS_TO_TRUST = 3;
 
   private static final Pattern GONE_FOR_GOOD = Pattern.compile("(\\S+) is put aside: .*");
-  private static final Pattern LISTENS =
-      Pattern.compile("listening on address \\[pekko://dunlin@127\\.0\\.0\\.1:(\\d+)\\]");
 
   private final LiveRun run;
   private final int workers;
@@ -78,8 +75,7 @@ final class Chaos implements AutoCloseable {
   private final SortedSet<String> hit = new TreeSet<>();
   private final List<String> story = new ArrayList<>();
   private int standInsEver;
-  private int takeovers;
-  private boolean standsBy;
+  private boolean orphaned;
   private long steps;
 
   /**
@@ -181,36 +177,23 @@ final class Chaos implements AutoCloseable {
     Matcher gone = GONE_FOR_GOOD.matcher(sentence);
     if (gone.matches()) {
       supervised.remove(gone.group(1));
-    } else if (sentence.startsWith("a standby is ready")) {
-      standsBy = true;
-    } else if (sentence.contains(" takes over")) {
-      takeovers++;
+    } else if (sentence.startsWith("the coordinator of term ")) {
+      orphaned = false;
     }
   }
 
   private void replace() throws Exception {
     standIns.values().removeIf(standIn -> !standIn.handle().isAlive());
-    while (supervised.size() + standIns.size() < workers) {
+    while (!orphaned && supervised.size() + standIns.size() < workers) {
+      int port = NodesFile.read(run.folder()).orElseThrow().port();
       standInsEver++;
       String name = "stand-in-" + standInsEver;
       standIns.put(
           name,
           Trainer.worker(
-              Map.of(), "--join", "127.0.0.1:" + port(), "--name", name, "--threads", "1"));
+              Map.of(), "--join", "127.0.0.1:" + port, "--name", name, "--threads", "1"));
       tell("joined %s".formatted(name));
     }
-  }
-
-  // Each coordinator says where it listens; standbys take over in the order in which they came.
-  private int port() throws IOException {
-    Path log = run.folder().resolve("logs/coordinator.log");
-    return LISTENS
-        .matcher(Files.readString(log))
-        .results()
-        .skip(takeovers)
-        .findFirst()
-        .map(found -> Integer.parseInt(found.group(1)))
-        .orElseThrow(() -> new AssertionError(log + " does not say where it listens"));
   }
 
   private SortedSet<String> untouched() {
@@ -228,7 +211,7 @@ final class Chaos implements AutoCloseable {
   private boolean isPossible(Event event) {
     int least = event == Event.KILL_SEVERAL ? workers : 2;
     // Whoever is on its way to a coordinator that dies waits for it in vain.
-    if (event.isOfCoordinator() && !(standsBy && untouched().size() == workers)) {
+    if (event.isOfCoordinator() && (orphaned || untouched().size() < workers)) {
       return false;
     }
     return untouched().size() >= least
@@ -279,7 +262,7 @@ final class Chaos implements AutoCloseable {
     with.stream().map(this::process).forEach(all::add);
     Trainer.signal("KILL", all);
     hit.addAll(with);
-    standsBy = false;
+    orphaned = true;
   }
 
   private void drain(String victim) {

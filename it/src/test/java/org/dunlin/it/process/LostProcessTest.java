@@ -101,6 +101,18 @@ class LostProcessTest {
   }
 
   @Test
+  @Tag("long") // it is given three minutes
+  void shouldStartAWorkerAgainThatHangsBeforeItHasJoined() throws Exception {
+    try (Trainer trainer = Trainer.start(run, STEPS, 2)) {
+      Trainer.signal("STOP", List.of(trainer.awaitProcess("worker-2")));
+      trainer.awaitLine("worker-2 (process ");
+      trainer.awaitLine("worker-2 is started again, as worker worker-2#2");
+      assertThat(trainer.awaitExit()).isZero();
+    }
+    assertThat(Files.mismatch(weights(run), weights(calm))).isEqualTo(-1);
+  }
+
+  @Test
   @Tag("long") // as ResumeTest, which has a checkpoint
   void shouldBeginAnewWhenTheLastWorkerIsKilledBeforeAnyCheckpoint() throws Exception {
     try (Trainer trainer = Trainer.start(run, ENDLESS, 1)) {

@@ -12,6 +12,9 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.apache.pekko.NotUsed;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.conf.launch.ClusterNode;
@@ -29,7 +32,10 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.CheckpointPart;
+import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.ToCoordinator;
+import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
@@ -38,9 +44,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A worker of another version, over real sockets. */
+/** A worker of another version, and one that hangs once it has joined; over real sockets. */
 @Tag("process")
-class WrongVersionTest {
+class StrangersTest {
   private static final String HOST = "127.0.0.1";
 
   @Test
@@ -48,7 +54,7 @@ class WrongVersionTest {
     try (ClusterNode coordinating = ClusterNode.start(List.of("coordinator"), HOST);
         ClusterNode working = ClusterNode.start(List.of("worker"), HOST)) {
       coordinating.joinItself();
-      coordinating.spawn(CoordinatorActor.create(run(folder)), "coordinator");
+      coordinating.spawn(CoordinatorActor.create(run(folder, 1000, event -> {})), "coordinator");
       working.join(coordinating.address());
       CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
       WorkerSetup old =
@@ -73,7 +79,55 @@ class WrongVersionTest {
     }
   }
 
-  private static Run run(Path folder) {
+  @Test
+  void shouldNotWaitForAWorkerThatShowsNoPulse(@TempDir Path folder) throws Exception {
+    CompletableFuture<String> failure = new CompletableFuture<>();
+    try (ClusterNode node = ClusterNode.start(List.of("coordinator"), HOST)) {
+      node.joinItself();
+      ActorRef<ToWorker> mute = node.spawn(Behaviors.<ToWorker>ignore(), "mute");
+      Consumer<RunEvent> watcher =
+          event -> {
+            if (event instanceof RunEvent.Failed failed) {
+              failure.complete(failed.sentence());
+            }
+          };
+      ActorRef<CoordinatorActor.Command> coordinator =
+          node.spawn(CoordinatorActor.create(run(folder, 100, watcher)), "coordinator");
+      node.spawn(
+          Behaviors.<Receptionist.Listing>setup(
+              context -> {
+                Receptionist receptionist = Receptionist.get(context.getSystem());
+                receptionist
+                    .ref()
+                    .tell(Receptionist.subscribe(CoordinatorActor.KEY, context.getSelf()));
+                return Behaviors.receive(Receptionist.Listing.class)
+                    .onMessage(
+                        Receptionist.Listing.class,
+                        found -> {
+                          found
+                              .getServiceInstances(CoordinatorActor.KEY)
+                              .forEach(
+                                  door ->
+                                      door.tell(
+                                          new ToCoordinator.Join(
+                                              new WorkerId("mute", 1),
+                                              "0.1.0",
+                                              1,
+                                              new Endpoint(HOST, 1),
+                                              mute)));
+                          return Behaviors.same();
+                        })
+                    .build();
+              }),
+          "finder");
+
+      assertThat(failure.get(Golden.LIMIT_SECONDS, TimeUnit.SECONDS))
+          .isEqualTo("worker mute#1 has shown no pulse within 1200 ms since it came");
+      node.stopped(coordinator).toCompletableFuture().get(Golden.LIMIT_SECONDS, TimeUnit.SECONDS);
+    }
+  }
+
+  private static Run run(Path folder, int leaseMs, Consumer<RunEvent> watcher) {
     RunSpec spec;
     var settings = Golden.settings(folder, 1, 1);
     try (ModelFolder model = ModelFolder.open(settings.modelPath())) {
@@ -83,8 +137,8 @@ class WrongVersionTest {
         new Term(1),
         spec,
         "0.1.0",
-        "127.0.0.1",
-        1000,
+        HOST,
+        leaseMs,
         Admission.closed(1),
         0,
         1000,
@@ -102,7 +156,7 @@ class WrongVersionTest {
           throw new AssertionError("nothing was recorded");
         },
         new NoLedger(),
-        event -> {});
+        watcher);
   }
 
   private static final class NoLedger implements Run.Ledger {
@@ -177,7 +231,7 @@ class WrongVersionTest {
 
     @Override
     public Source<StateChunk, NotUsed> state(long steps) {
-      throw new AssertionError("nobody was welcomed");
+      return Source.empty();
     }
   }
 
