@@ -22,9 +22,7 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.Props;
 import org.apache.pekko.actor.typed.Terminated;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
-import org.apache.pekko.cluster.Member;
 import org.apache.pekko.cluster.typed.Cluster;
-import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.Join;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
 import org.apache.pekko.cluster.typed.Leave;
@@ -41,7 +39,7 @@ public final class ClusterNode implements AutoCloseable {
   private static final String NAME = "dunlin";
 
   /** The role of nodes that vote on who belongs to the cluster. */
-  private static final String COORDINATOR = "coordinator";
+  static final String COORDINATOR = "coordinator";
 
   /** The role of a node that may become the coordinator's, see {@link #preside}. */
   static final String STANDBY = "standby";
@@ -138,14 +136,7 @@ public final class ClusterNode implements AutoCloseable {
    * s later: until then the receptionist may list the dead coordinator's actor beside this one's.
    */
   void preside() {
-    Cluster cluster = Cluster.get(system);
-    Member self = cluster.selfMember();
-    for (Member member : cluster.state().getMembers()) {
-      boolean before = member.hasRole(COORDINATOR) || member.hasRole(STANDBY);
-      if (before && !member.uniqueAddress().equals(self.uniqueAddress())) {
-        cluster.manager().tell(Down.apply(member.address()));
-      }
-    }
+    undertaker(address()).tell(address(), Undertaker.NOBODY);
     buryUnreachable();
   }
 
@@ -159,18 +150,17 @@ public final class ClusterNode implements AutoCloseable {
    * they answer or their processes are gone, {@code patience} where one lives and is silent. The
    * membership follows by itself, within 1 to 3 s; {@link #joined} tells when.
    *
-   * @param nodes addresses of all nodes of the old cluster, but the coordinator's if this one has
-   *     it
+   * @param workers addresses of the workers of the old cluster
    * @param patience how long a process may live and not answer. Those that answer are joined after
    *     that, and the silent one is removed. If none answers the one that is silent is waited for
    *     {@value #SILENCES} times as long, because beside it no second cluster should form
    * @return the addresses that answered; empty: a new cluster was formed
    */
-  List<String> takeOver(List<String> nodes, Duration patience) {
+  List<String> takeOver(List<String> workers, Duration patience) {
     long beganNs = System.nanoTime();
     long patientUntilNs = beganNs + patience.toNanos();
     long lastUntilNs = beganNs + SILENCES * patience.toNanos();
-    List<String> silent = new ArrayList<>(nodes);
+    List<String> silent = new ArrayList<>(workers);
     List<String> dead = new ArrayList<>();
     List<String> living = new ArrayList<>();
     while (!silent.isEmpty()
@@ -189,8 +179,10 @@ public final class ClusterNode implements AutoCloseable {
     }
     buryUnreachable();
     dead.addAll(silent);
-    for (String address : dead) {
-      for (String bearer : living) {
+    for (String bearer : living) {
+      // One at this very address gives way to the new one by itself, unless it is removed before.
+      undertaker(bearer).tell(address(), Undertaker.NOBODY);
+      for (String address : dead) {
         undertaker(bearer).tell(AddressFromURIString.parse(address), Undertaker.NOBODY);
       }
     }

@@ -69,9 +69,10 @@ final class ClusterRun {
             () -> new Outcome.Failed("the run stopped; its log is " + RunFolder.log(runFolder)));
   }
 
+  // Workers that come later know no other place than that of the coordinator that died.
   private static ClusterNode node(Optional<NodesFile.Nodes> left, String host, int port) {
-    return left.map(nodes -> Coordination.nodeInPlaceOf(nodes, host, port))
-        .orElseGet(() -> ClusterNode.start(List.of("coordinator"), host, port));
+    int before = left.map(NodesFile.Nodes::port).filter(p -> Addresses.isFree(host, p)).orElse(0);
+    return ClusterNode.start(List.of(ClusterNode.COORDINATOR), host, port > 0 ? port : before);
   }
 
   // Workers outlive their coordinator, and hold more than its checkpoints.

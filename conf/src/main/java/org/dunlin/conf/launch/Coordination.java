@@ -2,8 +2,6 @@ package org.dunlin.conf.launch;
 
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
@@ -24,30 +22,14 @@ final class Coordination {
   private Coordination() {}
 
   /**
-   * A node in the place of a coordinator that died; at its address if that is still free, because
-   * workers that come later know no other one. Only for who holds the run's term.
-   *
-   * @param port that a person wants; 0 for that of the one that died
-   */
-  static ClusterNode nodeInPlaceOf(NodesFile.Nodes left, String host, int port) {
-    int before = left.port();
-    int at = port > 0 ? port : Addresses.isFree(host, before) ? before : 0;
-    return ClusterNode.start(List.of("coordinator"), host, at);
-  }
-
-  /**
-   * Lets that node into the cluster that was left, or forms a new one if nobody there lives. Blocks
-   * for some seconds.
+   * Lets a node into the cluster that a coordinator left which died, or forms a new one if nobody
+   * there lives. Only for who holds the run's term. Blocks for some seconds.
    *
    * @param patience how long a worker may be silent
    * @return how many let it in; empty if they did not get to it
    */
   static OptionalInt succeed(ClusterNode node, NodesFile.Nodes left, Duration patience) {
-    List<String> others = new ArrayList<>(left.workers());
-    if (!node.address().equals(left.coordinator())) {
-      others.add(left.coordinator());
-    }
-    int living = node.takeOver(others, patience).size();
+    int living = node.takeOver(left.workers(), patience).size();
     try {
       node.joined().toCompletableFuture().get(JOIN_SECONDS, TimeUnit.SECONDS);
       return OptionalInt.of(living);

@@ -91,7 +91,8 @@ public final class CoordinatorProcess {
       return switch (part) {
         case FIRST -> {
           try (TermFile.Held held = TermFile.take(runFolder);
-              ClusterNode node = ClusterNode.start(List.of("coordinator"), LocalRun.HOST)) {
+              ClusterNode node =
+                  ClusterNode.start(List.of(ClusterNode.COORDINATOR), LocalRun.HOST)) {
             node.joinItself();
             yield lead(node, held.term(), false, inputs, settings, runFolder, line, lines);
           }
@@ -113,7 +114,8 @@ public final class CoordinatorProcess {
         case SUCCESSOR -> {
           NodesFile.Nodes left = NodesFile.read(runFolder).orElseThrow();
           try (TermFile.Held held = TermFile.await(runFolder);
-              ClusterNode node = Coordination.nodeInPlaceOf(left, LocalRun.HOST, 0)) {
+              ClusterNode node =
+                  ClusterNode.start(List.of(ClusterNode.COORDINATOR), LocalRun.HOST)) {
             Duration patience = Duration.ofMillis(settings.leaseMs());
             yield Coordination.succeed(node, left, patience).isPresent()
                 && lead(node, held.term(), true, inputs, settings, runFolder, line, lines);

@@ -6,6 +6,7 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.cluster.ClusterEvent.UnreachableMember;
+import org.apache.pekko.cluster.Member;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.Subscribe;
@@ -20,15 +21,29 @@ final class Undertaker {
   private Undertaker() {}
 
   /**
-   * On every node: removes the nodes whose addresses it is sent. A new coordinator's node is no
-   * member yet and cannot do it itself.
+   * On every node: removes the nodes whose addresses it is sent, and where that is a text, those of
+   * all coordinators, and whoever stood by for them, that are not at this address. A new
+   * coordinator's node is no member yet and cannot do it itself.
    */
-  static Behavior<Address> onDemand() {
+  static Behavior<Object> onDemand() {
     return Behaviors.setup(
         context ->
-            Behaviors.receive(Address.class)
+            Behaviors.receive(Object.class)
                 .onMessage(Address.class, address -> bury(context, address))
+                .onMessage(String.class, address -> buryCoordinatorsBefore(context, address))
                 .build());
+  }
+
+  /** Removes the nodes of all coordinators and standbys but the one at an address. */
+  static <T> Behavior<T> buryCoordinatorsBefore(ActorContext<T> context, String address) {
+    for (Member member : Cluster.get(context.getSystem()).state().getMembers()) {
+      boolean before =
+          member.hasRole(ClusterNode.COORDINATOR) || member.hasRole(ClusterNode.STANDBY);
+      if (before && !member.address().toString().equals(address)) {
+        bury(context, member.address());
+      }
+    }
+    return Behaviors.same();
   }
 
   /** On the presiding node alone, which has no downing provider: removes whom nobody reaches. */

@@ -209,6 +209,26 @@ class ClusterNodeTest {
   }
 
   @Test
+  void shouldLetANewCoordinatorInThoughTheStandbyThatPresidedDiedToo() throws Exception {
+    Worker worker = new Worker(old);
+    ClusterNode standby = start(ClusterNode.STANDBY, 0);
+    standby.join(old);
+    awaitUp(standby);
+    awaitUp(worker.node);
+    ActorRef<ToCoordinator> first = worker.await(old, null);
+
+    kill(process);
+    standby.preside();
+    standby.close(); // ungraceful, and nobody wrote down where it was
+    ClusterNode next = start("coordinator", 0);
+    register(next);
+    assertThat(next.takeOver(List.of(worker.node.address()), PATIENCE)).hasSize(1);
+
+    awaitUp(next);
+    worker.await(next.address(), first);
+  }
+
+  @Test
   void shouldFormANewClusterOnlyIfNoWorkerLives() throws Exception {
     Worker worker = new Worker(old);
     awaitUp(worker.node);
