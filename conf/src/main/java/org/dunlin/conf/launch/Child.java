@@ -72,6 +72,7 @@ final class Child {
   private final Process process;
   private final Path log;
   private final long startedNs = System.nanoTime();
+  private volatile boolean spoke;
 
   private Child(RunEvent.Member member, Process process, Path log) {
     this.member = member;
@@ -132,6 +133,7 @@ final class Child {
         new BufferedReader(
             new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        spoke = true;
         heard.accept(line);
       }
     } catch (IOException e) {
@@ -149,6 +151,13 @@ final class Child {
   /** How long ago it was started. */
   long livedMs() {
     return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startedNs);
+  }
+
+  /** Whether it printed anything since this was asked last. One asks. */
+  boolean spoke() {
+    boolean did = spoke;
+    spoke = false;
+    return did;
   }
 
   Path log() {

@@ -28,6 +28,9 @@ import org.slf4j.LoggerFactory;
 public final class CoordinatorProcess {
   private static final Logger LOG = LoggerFactory.getLogger(CoordinatorProcess.class);
 
+  /** The line that it prints once a lease. */
+  static final String ALIVE = "alive";
+
   /** How it comes to coordinate. */
   enum Part {
     /** It forms the run's cluster. */
@@ -87,6 +90,9 @@ public final class CoordinatorProcess {
         Settings.load(
             Optional.of(runFolder.resolve(RunFolder.SETTINGS)), Map.of("train.steps", steps));
     Consumer<RunEvent> printer = event -> lines.println(EventLines.write(event));
+    Thread beats = new Thread(() -> beat(settings.leaseMs(), lines), "beats");
+    beats.setDaemon(true);
+    beats.start();
     try (Inputs inputs = Inputs.open(settings)) {
       return switch (part) {
         case FIRST -> {
@@ -122,6 +128,17 @@ public final class CoordinatorProcess {
           }
         }
       };
+    }
+  }
+
+  private static void beat(long leaseMs, PrintStream lines) {
+    try {
+      while (true) {
+        lines.println(ALIVE);
+        Thread.sleep(leaseMs);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -16,6 +16,9 @@ sealed interface Note {
   /** It is time to start a worker that died again. */
   record Due(RunEvent.Member dead) implements Note {}
 
+  /** Another lease is over. */
+  record LeaseOver() implements Note {}
+
   /** By now it should have joined. */
   record JoinDue(Child worker) implements Note {}
 

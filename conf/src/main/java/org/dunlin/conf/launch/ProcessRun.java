@@ -49,6 +49,9 @@ final class ProcessRun {
   /** A worker that was taken for dead and lives is told so; one that hangs on does not hear it. */
   private static final long HANGING_MS = 10_000;
 
+  /** A coordinator says once a lease that it lives; one that hangs keeps the run's lock. */
+  private static final int MOST_SILENT_LEASES = 12;
+
   /** A busy machine's JVM, library and cluster may take long to begin. */
   private static final long JOIN_SECONDS = 180;
 
@@ -71,6 +74,7 @@ final class ProcessRun {
   private Optional<Child> coordinator = Optional.empty();
   private Optional<Child> standby = Optional.empty();
   private boolean standsBy; // is ready to
+  private int silentLeases; // of the coordinator; a pause of this process is none
   private Optional<Loss> lost = Optional.empty();
   private boolean hasStarted;
   private boolean killed;
@@ -91,6 +95,7 @@ final class ProcessRun {
     stop.first().thenRun(() -> notes.add(new Note.StopAsked()));
     try {
       coordinator = Optional.of(startCoordinator(COORDINATOR, Part.FIRST));
+      awaitLease();
       do {
         while (outcome().isEmpty()) {
           take(notes.take());
@@ -145,6 +150,7 @@ final class ProcessRun {
         }
       }
       case Note.Ended ended -> ended(ended.child(), ended.exitCode());
+      case Note.LeaseOver over -> leaseOver();
       case Note.JoinDue due -> joinDue(due.worker());
       case Note.StopAsked asked -> coordinator.orElseThrow().ask(Lifeline.STOP);
     }
@@ -235,6 +241,25 @@ final class ProcessRun {
     }
   }
 
+  private void awaitLease() {
+    CompletableFuture.delayedExecutor(settings.leaseMs(), TimeUnit.MILLISECONDS)
+        .execute(() -> notes.add(new Note.LeaseOver()));
+  }
+
+  private void leaseOver() {
+    Child coordinating = coordinator.orElseThrow();
+    silentLeases = coordinating.spoke() ? 0 : silentLeases + 1;
+    if (silentLeases == MOST_SILENT_LEASES && coordinating.isAlive()) {
+      watcher.accept(
+          new RunEvent.Noted(
+              "the coordinator (process %d) has been silent for %d ms, and is killed"
+                  .formatted(
+                      coordinating.member().pid(), MOST_SILENT_LEASES * settings.leaseMs())));
+      coordinating.kill();
+    }
+    awaitLease();
+  }
+
   // The workers wait for the next one. False where the same would befall it.
   private boolean follow(Child dead, int exitCode) {
     String died = "the coordinator (process %d) %s".formatted(dead.member().pid(), how(exitCode));
@@ -252,6 +277,7 @@ final class ProcessRun {
       died += "; another one (process %d) takes over";
     }
     standby = Optional.empty();
+    silentLeases = 0;
     address = "";
     watcher.accept(new RunEvent.Noted(died.formatted(coordinator.orElseThrow().member().pid())));
     tellProcesses();
@@ -403,6 +429,9 @@ final class ProcessRun {
 
   // On a child's own thread.
   private void heard(Child child, String line) {
+    if (line.equals(CoordinatorProcess.ALIVE)) {
+      return;
+    }
     if (line.startsWith("pekko:")) {
       notes.add(new Note.Addressed(child, line));
       return;

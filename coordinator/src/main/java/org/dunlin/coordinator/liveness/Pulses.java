@@ -1,6 +1,6 @@
 package org.dunlin.coordinator.liveness;
 
-import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
@@ -23,8 +24,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Listens to the workers' pulses: each worker holds a TCP connection, says who it is and then sends
- * bytes. The end of a connection, or a lease without a byte, is the worker's death; a worker that
- * still can says why. Thread-safe; close it.
+ * bytes, each of which is answered. The end of a connection, or a lease without a byte while others
+ * are heard, is the worker's death; a worker that still can says why. Thread-safe; close it.
  */
 public final class Pulses implements AutoCloseable {
   /** Hears of deaths. */
@@ -47,11 +48,15 @@ public final class Pulses implements AutoCloseable {
 
   private static final long MOST_PAUSE_MS = 1000;
 
+  /** Of silence, when nobody else is heard. */
+  private static final int MOST_LEASES = 12;
+
   private static final Logger LOG = LoggerFactory.getLogger(Pulses.class);
 
   private final ServerSocket server;
   private final int leaseMs;
   private final Listener dead;
+  private volatile long heardNs = System.nanoTime();
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private final Map<WorkerId, Socket> shown = new ConcurrentHashMap<>();
 
@@ -121,7 +126,7 @@ public final class Pulses implements AutoCloseable {
       WorkerId worker = new WorkerId(in.readUTF(), in.readLong());
       shown.put(worker, socket);
       try {
-        if (hear(worker, in)) {
+        if (hear(worker, in, socket)) {
           socket.setSoTimeout(0);
           in.transferTo(OutputStream.nullOutputStream()); // it may go on, and hear what is said
         }
@@ -136,22 +141,45 @@ public final class Pulses implements AutoCloseable {
   }
 
   /** Tells of its death once it comes; true if it may still live, because it is only silent. */
-  private boolean hear(WorkerId worker, DataInputStream in) {
+  private boolean hear(WorkerId worker, DataInputStream in, Socket socket) {
     try {
-      int sign = in.read();
+      int sign = sign(in);
       while (sign == PulseSign.ALIVE) {
-        sign = in.read();
+        say(socket, new byte[] {PulseSign.ALIVE});
+        sign = sign(in);
       }
       boolean ownWord = sign == PulseSign.LAST_WORDS;
       died(worker, ownWord ? in.readUTF() : "is gone", ownWord);
       return false;
     } catch (SocketTimeoutException e) {
-      died(worker, "has been silent for %d ms".formatted(leaseMs), false);
+      died(worker, e.getMessage(), false);
       return true;
     } catch (IOException e) {
       died(worker, "is gone", false); // its last words may have broken off
       return false;
     }
+  }
+
+  /** The next sign; negative at the end. */
+  private int sign(DataInputStream in) throws IOException {
+    for (int leases = 1; true; leases++) {
+      try {
+        int sign = in.read();
+        heardNs = System.nanoTime();
+        return sign;
+      } catch (SocketTimeoutException e) {
+        if (leases == MOST_LEASES || hearsOthers()) {
+          throw new SocketTimeoutException(
+              "has been silent for %d ms".formatted(leases * (long) leaseMs));
+        }
+      }
+    }
+  }
+
+  // Who lives beats four times a lease. Where nobody is heard this machine may be cut off, and what
+  // the workers hold would be thrown away.
+  private boolean hearsOthers() {
+    return System.nanoTime() - heardNs < TimeUnit.MILLISECONDS.toNanos(leaseMs) / 2;
   }
 
   private void died(WorkerId worker, String why, boolean ownWord) {
@@ -178,15 +206,21 @@ public final class Pulses implements AutoCloseable {
 
   private static void say(Socket socket, ToWorker.Leave word) {
     try {
-      DataOutputStream out =
-          new DataOutputStream(new BufferedOutputStream(socket.getOutputStream()));
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      DataOutputStream out = new DataOutputStream(bytes);
       out.writeByte(PulseSign.LEAVE);
       out.writeLong(word.term().number());
       out.writeUTF(PulseSign.fitting(word.reason()));
       out.writeBoolean(word.refused());
-      out.flush();
+      say(socket, bytes.toByteArray());
     } catch (IOException e) {
       // It has ended.
+    }
+  }
+
+  private static void say(Socket socket, byte[] bytes) throws IOException {
+    synchronized (socket) { // one word after the other
+      socket.getOutputStream().write(bytes);
     }
   }
 

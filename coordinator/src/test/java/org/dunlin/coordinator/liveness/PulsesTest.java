@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 class PulsesTest {
   private static final int LEASE_MS = 60_000;
   private static final int SHORT_LEASE_MS = 50;
+  private static final int LEASE_OF_SILENCE_MS = 1000;
   private static final WorkerId WORKER = new WorkerId("w", 3);
 
   private final BlockingQueue<String> dead = new LinkedBlockingQueue<>();
@@ -44,8 +45,49 @@ class PulsesTest {
     }
     try (Pulses pulses = listen(SHORT_LEASE_MS)) {
       Socket silent = connect(pulses);
-      assertThat(dead.poll(1, TimeUnit.MINUTES)).isEqualTo("w#3 has been silent for 50 ms");
+      assertThat(dead.poll(1, TimeUnit.MINUTES))
+          .as("nobody else is heard")
+          .isEqualTo("w#3 has been silent for 600 ms");
       silent.close();
+    }
+  }
+
+  @Test
+  void shouldTellASilenceSoonerWhileAnotherWorkerIsHeard() throws Exception {
+    try (Pulses pulses = listen(LEASE_OF_SILENCE_MS)) {
+      Socket silent = connect(pulses);
+      Socket other = connect(pulses, "v");
+      Thread beats =
+          Thread.ofVirtual()
+              .start(
+                  () -> {
+                    try {
+                      while (true) {
+                        other.getOutputStream().write(PulseSign.ALIVE);
+                        Thread.sleep(LEASE_OF_SILENCE_MS / 50);
+                      }
+                    } catch (IOException | InterruptedException e) {
+                      // Closed, or enough.
+                    }
+                  });
+      assertThat(dead.poll(1, TimeUnit.MINUTES)).startsWith("w#3 has been silent for ");
+      assertThat(dead).isEmpty();
+      beats.interrupt();
+      beats.join();
+      silent.close();
+      other.close();
+    }
+  }
+
+  @Test
+  void shouldAnswerEachSign() throws Exception {
+    try (Pulses pulses = listen(LEASE_MS)) {
+      Socket worker = connect(pulses);
+      for (int sign = 0; sign < 3; sign++) {
+        worker.getOutputStream().write(PulseSign.ALIVE);
+        assertThat(worker.getInputStream().read()).isEqualTo(PulseSign.ALIVE);
+      }
+      worker.close();
     }
   }
 
@@ -104,9 +146,13 @@ class PulsesTest {
   }
 
   private static Socket connect(Pulses pulses) throws IOException {
+    return connect(pulses, WORKER.name());
+  }
+
+  private static Socket connect(Pulses pulses, String name) throws IOException {
     Socket socket = new Socket(pulses.endpoint().host(), pulses.endpoint().port());
     DataOutputStream out = new DataOutputStream(socket.getOutputStream());
-    out.writeUTF(WORKER.name());
+    out.writeUTF(name);
     out.writeLong(WORKER.incarnation());
     return socket;
   }

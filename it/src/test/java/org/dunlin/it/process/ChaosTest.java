@@ -59,7 +59,7 @@ class ChaosTest {
   private void requireCalmWeights(int events, long seed) throws Exception {
     Path run = folder.resolve("run");
     Outcome.EndedEarly end;
-    try (LiveRun live = LiveRun.start(settings(run, ENDLESS, WORKERS), Golden.LIMIT_SECONDS);
+    try (LiveRun live = LiveRun.start(settings(run, ENDLESS, WORKERS), Chaos.LIMIT_SECONDS);
         Chaos chaos = new Chaos(live, WORKERS, seed)) {
       try {
         chaos.happen(events);

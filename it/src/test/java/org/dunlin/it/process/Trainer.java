@@ -68,6 +68,17 @@ final class Trainer implements AutoCloseable {
     return start(runFolder, "coordinator", keys);
   }
 
+  /** A command on a host of a {@link Network}, behind what that puts before it. */
+  static Trainer on(List<String> before, Path runFolder, String command, Map<String, Object> keys)
+      throws IOException {
+    return start(before, List.of(), runFolder, arguments(command, keys), Map.of());
+  }
+
+  /** A command that has no run folder. */
+  static Trainer on(List<String> before, List<String> arguments) throws IOException {
+    return start(before, List.of(), Path.of(""), arguments, Map.of());
+  }
+
   private static Trainer start(Path runFolder, String command, Map<String, Object> keys)
       throws IOException {
     return start(List.of(), List.of(), runFolder, arguments(command, keys), Map.of());

@@ -5,7 +5,7 @@ package org.dunlin.protocol.message;
  * worker's name ({@code writeUTF}) and incarnation ({@code writeLong}).
  */
 public final class PulseSign {
-  /** The worker lives. */
+  /** The worker lives; the coordinator answers with the same. */
   public static final int ALIVE = 1;
 
   /** The worker ends; what follows, by {@code writeUTF}, are words to be put behind its name. */

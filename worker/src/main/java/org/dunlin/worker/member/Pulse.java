@@ -5,6 +5,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dunlin.protocol.Refusal;
@@ -27,6 +28,13 @@ final class Pulse implements AutoCloseable {
 
     /** The coordinator takes no pulse; this one has ended. */
     void refused(Refusal why);
+
+    /**
+     * The coordinator has not answered; said once a lease.
+     *
+     * @param ms since when, about
+     */
+    void silent(long ms);
 
     /** The coordinator ended the connection: it is gone, or takes this worker for dead. */
     void ended();
@@ -127,8 +135,9 @@ final class Pulse implements AutoCloseable {
   private void awaitEnd() {
     try {
       DataInputStream in = new DataInputStream(socket.getInputStream());
-      for (int sign = in.read(); sign >= 0; sign = in.read()) {
+      for (int sign = sign(in); sign >= 0; sign = sign(in)) {
         if (sign == PulseSign.LEAVE) {
+          socket.setSoTimeout(0);
           listener.sentAway(
               new ToWorker.Leave(new Term(in.readLong()), in.readUTF(), in.readBoolean()));
         }
@@ -142,6 +151,19 @@ final class Pulse implements AutoCloseable {
     }
     if (!own) {
       listener.ended();
+    }
+  }
+
+  private int sign(DataInputStream in) throws IOException {
+    socket.setSoTimeout(leaseMs);
+    long silentMs = 0;
+    while (true) {
+      try {
+        return in.read();
+      } catch (SocketTimeoutException e) {
+        silentMs += leaseMs;
+        listener.silent(silentMs);
+      }
     }
   }
 

@@ -72,6 +72,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private record PulseEnded(Endpoint at) implements Command {}
 
+  private record PulseSilent(Endpoint at, long ms) implements Command {}
+
   private record NoWordCame(Endpoint at) implements Command {}
 
   private record NotAnswered() implements Command {}
@@ -130,6 +132,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private Optional<ToWorker.WriteShare> awaited = Optional.empty();
   private String probe = "";
   private boolean leaves;
+  private long silenceToldMs;
   private WorkerEnd end = new WorkerEnd(true, "the worker was stopped");
 
   /**
@@ -178,6 +181,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         .onMessage(PartDone.class, command -> partDone(command))
         .onMessage(Leave.class, command -> on(new MemberEvent.LeaveAsked()))
         .onMessage(PulseEnded.class, command -> pulseEnded(command.at()))
+        .onMessage(PulseSilent.class, command -> pulseSilent(command))
         .onMessage(NotAnswered.class, command -> notAnswered())
         .onMessage(NoWordCame.class, command -> noWordCame(command.at()))
         .onSignal(PostStop.class, signal -> stopped())
@@ -501,6 +505,11 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
                   }
 
                   @Override
+                  public void silent(long ms) {
+                    self.tell(new PulseSilent(coordinating, ms));
+                  }
+
+                  @Override
                   public void ended() {
                     self.tell(new PulseEnded(coordinating));
                   }
@@ -512,6 +521,29 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     getContext()
         .scheduleOnce(
             Duration.ofMillis(setup.absenceMs()), getContext().getSelf(), new NoWordCame(at));
+    return this;
+  }
+
+  // Cut off, or the coordinator hangs: without it nothing is committed, so to wait is safe.
+  private Behavior<Command> pulseSilent(PulseSilent silence) {
+    if (pulse.isEmpty() || !pulse.get().coordinator().equals(silence.at())) {
+      return this;
+    }
+    String sentence =
+        "nothing has been heard from the coordinator at %s:%d for %d ms"
+            .formatted(silence.at().host(), silence.at().port(), silence.ms());
+    if (silence.ms() >= setup.absenceMs()) {
+      return on(
+          new MemberEvent.Failed(
+              sentence
+                  + ", and no other one came; mend the way to it, or start it anew, and then this worker"));
+    }
+    if (silence.ms() >= silenceToldMs) {
+      setup
+          .told()
+          .accept(sentence + "; it is waited for until %d s".formatted(setup.absenceMs() / 1000));
+      silenceToldMs = 2 * silence.ms();
+    }
     return this;
   }
 

@@ -24,6 +24,7 @@ class PulseTest {
   private static final int LEASE_MS = 400;
 
   private final BlockingQueue<String> heard = new LinkedBlockingQueue<>();
+  private final BlockingQueue<Long> silences = new LinkedBlockingQueue<>();
 
   @Test
   void shouldBeatAndSayLastWordsBeforeItsEnd() throws Exception {
@@ -59,6 +60,18 @@ class PulseTest {
       out.flush();
       assertThat(heard.poll(1, TimeUnit.MINUTES))
           .isEqualTo(new ToWorker.Leave(new Term(3), "it was asked to", false).toString());
+      pulse.close();
+      socket.close();
+    }
+  }
+
+  @Test
+  void shouldTellThatTheCoordinatorIsSilent() throws Exception {
+    try (ServerSocket server = listen()) {
+      Pulse pulse = begin(server);
+      Socket socket = server.accept();
+      assertThat(silences.poll(1, TimeUnit.MINUTES)).isEqualTo(LEASE_MS);
+      assertThat(silences.poll(1, TimeUnit.MINUTES)).isEqualTo(2 * LEASE_MS);
       pulse.close();
       socket.close();
     }
@@ -105,6 +118,11 @@ class PulseTest {
           @Override
           public void refused(Refusal why) {
             heard.add(why.getMessage());
+          }
+
+          @Override
+          public void silent(long ms) {
+            silences.add(ms);
           }
 
           @Override
