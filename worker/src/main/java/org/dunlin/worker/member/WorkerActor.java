@@ -469,7 +469,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         why -> self.tell(new Happened(new MemberEvent.LessonBroke(offer.lesson(), why))));
   }
 
-  // The lesson is read on a thread that may wait for the next step.
+  // The lesson is read on a thread that may wait for the next step, so its stream must not be this
+  // actor's: an actor that stops waits for its streams before it closes what they wait for.
   private void teach(MemberEffect.Teach teach, ToWorker.Teach asked) {
     SourceRef<LessonItem> items =
         Source.<LessonItem, Device.Lesson>unfoldResource(
@@ -477,7 +478,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
                 Device.Lesson::next,
                 Device.Lesson::close)
             .withAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId()))
-            .runWith(StreamRefs.sourceRef(), materializer);
+            .runWith(StreamRefs.sourceRef(), Materializer.matFromSystem(getContext().getSystem()));
     asked.learner().tell(new ToWorker.Lesson(asked.term(), teach.lesson(), teach.share(), items));
   }
 
