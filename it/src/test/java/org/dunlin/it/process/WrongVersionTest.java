@@ -31,6 +31,7 @@ import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
@@ -63,6 +64,7 @@ class WrongVersionTest {
                 throw new AssertionError("a worker that was refused makes no probe");
               },
               1000,
+              HangWatch.NONE,
               sentence -> {});
       working.spawn(WorkerActor.create(old, CoordinatorActor.KEY, end), "worker");
 
