@@ -25,7 +25,7 @@ public final class HangingWorker {
   private static final int PASSES = 100;
 
   private static final HangLimits LIMITS =
-      new HangLimits(Duration.ofMillis(100), Duration.ofSeconds(4), 4, Duration.ofMinutes(1));
+      new HangLimits(Duration.ofMillis(100), Duration.ofSeconds(4), 4, Duration.ofMinutes(5));
 
   private HangingWorker() {}
 

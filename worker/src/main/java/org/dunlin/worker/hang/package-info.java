@@ -15,7 +15,8 @@
  *
  * <p>Time is what this process was awake: the thread that judges counts its own looks, and a pause
  * between two of them, because the process or the machine was stopped, counts as little as a look.
- * Pieces read that count and no clock: 0.2 µs a piece of milliseconds.
+ * Pieces read that count and no clock. A piece takes milliseconds, and watching it less than 1 µs,
+ * also where eight threads do nothing else.
  *
  * <p><b>Rule of this room:</b> the judge knows no clock and no thread; nothing here knows what is
  * computed, or ends anything.
