@@ -66,6 +66,8 @@ final class Child {
   private static final Map<String, String> ENVIRONMENT =
       Map.of("OMP_NUM_THREADS", "1", "MKL_CBWR", "AVX2,STRICT", "OPT_OUT_TRACKING", "true");
 
+  private static final long KILL_SECONDS = 20;
+
   private static final Logger LOG = LoggerFactory.getLogger(Child.class);
 
   private final RunEvent.Member member;
@@ -194,9 +196,15 @@ final class Child {
     }
   }
 
-  /** Ends it, whatever it does, and returns when it has ended. */
+  /**
+   * Ends it, whatever it does, and returns when it has ended; or after a while, where a call into a
+   * driver keeps it from ending.
+   */
   void kill() {
     process.destroyForcibly();
-    process.onExit().join();
+    process.onExit().completeOnTimeout(process, KILL_SECONDS, TimeUnit.SECONDS).join();
+    if (process.isAlive()) {
+      LOG.warn("{} was killed and has not ended within {} s", member, KILL_SECONDS);
+    }
   }
 }

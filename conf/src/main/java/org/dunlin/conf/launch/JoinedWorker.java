@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
@@ -14,6 +15,8 @@ import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.driver.HostCheck;
 import org.dunlin.worker.engine.Devices;
 import org.dunlin.worker.engine.EncoderDevice;
+import org.dunlin.worker.hang.HangLimits;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
 import org.dunlin.worker.step.KernelProbe;
@@ -54,6 +57,26 @@ public final class JoinedWorker {
   /** The same for one worker, in this process. */
   static int join(
       JoinRequest request, String name, CompletionStage<Void> stop, Consumer<String> lines) {
+    Supplier<Trace> trace =
+        () -> request.trace().map(file -> Trace.to(file, name)).orElse(Trace.NONE);
+    try (HangWatch watch = HangWatch.start(HangLimits.USUAL)) {
+      return join(request, name, stop, lines, trace, watch);
+    }
+  }
+
+  /**
+   * The same with a watch of the caller's own.
+   *
+   * @param trace is asked for once
+   * @param watch ends the worker where it hangs; then this process must end, too
+   */
+  public static int join(
+      JoinRequest request,
+      String name,
+      CompletionStage<Void> stop,
+      Consumer<String> lines,
+      Supplier<Trace> trace,
+      HangWatch watch) {
     request.devices().forEach(Devices::requireEngine);
     EncoderDevice on = request.devices().isEmpty() ? EncoderDevice.PROCESSOR : EncoderDevice.CUDA;
     WorkerId worker = new WorkerId(name, 1);
@@ -61,7 +84,7 @@ public final class JoinedWorker {
     String host = Addresses.numeric("--join", request.coordinator().host());
     Endpoint coordinator = new Endpoint(host, request.coordinator().port());
     HostCheck.forMembers(LEAST_MEMBERS).forEach(told);
-    Trace trace = request.trace().map(file -> Trace.to(file, name)).orElse(Trace.NONE);
+    Trace traced = trace.get();
     Optional<String> way = Knock.await(coordinator, request.patience().toMillis(), stop, told);
     if (way.isEmpty()) {
       told.accept("stopped before it joined a run");
@@ -74,9 +97,10 @@ public final class JoinedWorker {
             worker,
             Version.CURRENT,
             own,
-            spec -> device(spec, on, request, trace, told),
+            spec -> device(spec, on, request, traced, watch, told),
             spec -> KernelProbe.sha256(spec.compute(), on),
             Math.toIntExact(request.patience().toMillis()),
+            watch,
             told);
     String where =
         "a run's cluster at %s:%d (expected: a coordinator of Dunlin %s that was started with that very address)"
@@ -92,19 +116,29 @@ public final class JoinedWorker {
   }
 
   private static StepCompute device(
-      RunSpec spec, EncoderDevice on, JoinRequest request, Trace trace, Consumer<String> told) {
+      RunSpec spec,
+      EncoderDevice on,
+      JoinRequest request,
+      Trace trace,
+      HangWatch watch,
+      Consumer<String> told) {
     MemoryBudget.requireBlocks(spec);
     MemoryBudget budget = MemoryBudget.of(spec, threads(request), 1);
     return on.isInPlace()
-        ? onProcessor(spec, budget, request, trace, told)
-        : onDevice(spec, on, budget.besideDevice(), request, trace, told);
+        ? onProcessor(spec, budget, request, trace, watch, told)
+        : onDevice(spec, on, budget.besideDevice(), request, trace, watch, told);
   }
 
   private static StepCompute onProcessor(
-      RunSpec spec, MemoryBudget budget, JoinRequest request, Trace trace, Consumer<String> told) {
+      RunSpec spec,
+      MemoryBudget budget,
+      JoinRequest request,
+      Trace trace,
+      HangWatch watch,
+      Consumer<String> told) {
     budget.require(told);
     Processor.advice(spec.compute().precision()).ifPresent(told);
-    return StepCompute.among(1, spec, threads(request), trace);
+    return StepCompute.among(1, spec, threads(request), trace, watch);
   }
 
   private static StepCompute onDevice(
@@ -113,13 +147,14 @@ public final class JoinedWorker {
       MemoryBudget budget,
       JoinRequest request,
       Trace trace,
+      HangWatch watch,
       Consumer<String> told) {
     budget.require(told);
     DeviceBudget there = DeviceBudget.ofCuda(spec, budget.parametersBytes(), threads(request));
     there.requireParameters();
     told.accept(there.line());
     Memory memory = there.memory(spec.compute().recomputesLayers());
-    return StepCompute.on(on, spec, there.threads(), memory, trace);
+    return StepCompute.on(on, spec, there.threads(), memory, trace, watch);
   }
 
   // Processes of containers may all have number 1, but hardly the same host name as well.

@@ -14,17 +14,23 @@ import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.worker.hang.HangLimits;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
 import org.dunlin.worker.step.StepCompute;
 import org.dunlin.worker.trace.Trace;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A run in this process alone: a cluster of one node that is the coordinator and all workers. More
  * than one of them gain nothing but a test of how they work together.
  */
 final class LocalRun {
+  private static final Logger LOG = LoggerFactory.getLogger(LocalRun.class);
+
   static final String HOST = "127.0.0.1";
 
   // When one of the two has ended, the other one has nothing left to do.
@@ -60,6 +66,8 @@ final class LocalRun {
       List<ActorRef<?>> actors = new ArrayList<>(List.of(coordinator));
       for (int w = 1; w <= workers; w++) {
         String name = "worker-" + w;
+        HangWatch watch = HangWatch.start(HangLimits.USUAL);
+        watch.hung().thenAccept(what -> LOG.warn("{}: {}; it is waited for", name, what));
         WorkerSetup setup =
             new WorkerSetup(
                 new WorkerId(name, 1),
@@ -67,11 +75,17 @@ final class LocalRun {
                 HOST,
                 spec ->
                     StepCompute.among(
-                        workers, spec, settings.computeThreads(), trace(settings, runFolder, name)),
+                        workers,
+                        spec,
+                        settings.computeThreads(),
+                        trace(settings, runFolder, name),
+                        watch),
                 spec -> "", // all compute in this process
                 settings.leaseMs(),
+                HangWatch.NONE, // nobody could do its work instead
                 sentence -> {});
         CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
+        end.minimalCompletionStage().thenRun(watch::close);
         workerEnds.add(end);
         actors.add(node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, end), name));
       }

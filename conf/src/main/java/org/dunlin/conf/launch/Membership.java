@@ -23,10 +23,13 @@ final class Membership {
    * @param join lets the node join the cluster
    * @param where the cluster is, in words
    * @param stop ends the worker
+   * @return how it ended; where its device hangs this process must end as well, and is killed if it
+   *     does not do so soon
    */
   static WorkerEnd run(
       WorkerSetup setup, Consumer<ClusterNode> join, String where, CompletionStage<Void> stop) {
     CompletableFuture<WorkerEnd> end = new CompletableFuture<>();
+    setup.watch().hung().thenRun(LastResort::arm);
     try (ClusterNode node = ClusterNode.start(List.of("worker"), setup.host())) {
       join.accept(node);
       var actor = node.spawn(WorkerActor.create(setup, CoordinatorActor.KEY, end), "worker");

@@ -9,6 +9,8 @@ import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.engine.Failure;
+import org.dunlin.worker.hang.HangLimits;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
 import org.dunlin.worker.step.KernelProbe;
@@ -63,17 +65,21 @@ public final class WorkerProcess {
       WorkerId worker, String coordinator, int threads, int workers, String traceFile) {
     CompletableFuture<Void> leave = new CompletableFuture<>();
     StopRequest.handle("TERM", () -> leave.completeAsync(() -> null));
+    HangWatch watch = HangWatch.start(HangLimits.USUAL);
     WorkerSetup setup =
         new WorkerSetup(
             worker,
             Version.CURRENT,
             LocalRun.HOST,
-            spec -> StepCompute.among(workers, spec, threads, trace(worker, traceFile)),
+            spec -> StepCompute.among(workers, spec, threads, trace(worker, traceFile), watch),
             spec -> KernelProbe.sha256(spec.compute(), EncoderDevice.PROCESSOR),
             ABSENCE_MS,
+            watch,
             LOG::info);
-    return Membership.run(
-        setup, node -> node.join(coordinator), "the cluster at " + coordinator, leave);
+    try (watch) {
+      return Membership.run(
+          setup, node -> node.join(coordinator), "the cluster at " + coordinator, leave);
+    }
   }
 
   private static Trace trace(WorkerId worker, String file) {

@@ -29,6 +29,7 @@ import org.dunlin.protocol.run.EncoderSpec;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.engine.Block;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.member.Device;
 import org.dunlin.worker.member.PartsThread;
 import org.dunlin.worker.step.StepCompute;
@@ -124,7 +125,7 @@ final class CheckpointBenchmark implements Callable<Integer> {
     int[] passages = new int[step.queries()];
     Arrays.fill(queries, step.queryTokens());
     Arrays.fill(passages, step.passageTokens());
-    try (StepCompute device = StepCompute.among(1, spec, threads, spans)) {
+    try (StepCompute device = StepCompute.among(1, spec, threads, spans, HangWatch.NONE)) {
       BenchModel.fill(device);
       BenchBatch made = BenchBatch.of(0, queries, passages, batch, spec.encoder().vocabulary());
       step(device, made); // warms all up
@@ -230,7 +231,7 @@ final class CheckpointBenchmark implements Callable<Integer> {
     List<double[]> savedAsync = new ArrayList<>();
     long bytes;
     Path elements = Files.createTempFile("elements", ".txt");
-    try (StepCompute device = StepCompute.among(1, spec, threads, spans)) {
+    try (StepCompute device = StepCompute.among(1, spec, threads, spans, HangWatch.NONE)) {
       BenchModel.fill(device);
       bytes = stateBytes(device);
       Files.writeString(

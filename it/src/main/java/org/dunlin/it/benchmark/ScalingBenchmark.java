@@ -9,6 +9,7 @@ import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.ComputeSpec.Precision;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.step.StepCompute;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -86,7 +87,8 @@ final class ScalingBenchmark implements Callable<Integer> {
     }
     double[][] found = new double[4][rounds];
     try (Members members =
-        new Members(count, slots, m -> StepCompute.among(count, spec, 1, spans.get(m)))) {
+        new Members(
+            count, slots, m -> StepCompute.among(count, spec, 1, spans.get(m), HangWatch.NONE))) {
       members.devices().forEach(BenchModel::fill);
       for (int round = -1; round < rounds; round++) {
         spans.forEach(CpuSpans::clear);

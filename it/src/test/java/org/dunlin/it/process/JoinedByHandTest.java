@@ -61,6 +61,29 @@ class JoinedByHandTest {
     assertThat(Sha256.of(run.resolve("model/model.safetensors"))).isEqualTo(alone);
   }
 
+  /** The process lives on, and its pulse; only it can tell. */
+  @Test
+  void shouldGoOnToTheSameBitsWithoutAWorkerWhoseComputeHangs() throws Exception {
+    String alone = train(folder.resolve("alone"));
+    Path run = folder.resolve("cluster");
+    try (Trainer coordinator = Trainer.coordinator(run, keys(run))) {
+      String at = address(coordinator);
+      try (Trainer first = worker(Map.of(), at, "first");
+          Trainer hanging = Trainer.program(HangingWorker.class, at)) {
+        String said = " failed: backward of a micro-batch of ";
+        assertThat(coordinator.awaitLine("worker hanging#1" + said))
+            .contains(" tokens hangs: it has taken ", "; the run goes on with 1");
+        assertThat(hanging.awaitExit()).isEqualTo(1);
+        assertThat(hanging.output())
+            .filteredOn(line -> line.startsWith("worker hanging#1:" + said))
+            .hasSize(1);
+        assertThat(coordinator.awaitExit()).as("of %s", coordinator.output()).isZero();
+        assertThat(first.awaitExit()).isZero();
+      }
+    }
+    assertThat(Sha256.of(run.resolve("model/model.safetensors"))).isEqualTo(alone);
+  }
+
   /**
    * Every sample still counts once; only the promise of equal bits is given up, and that is said.
    */

@@ -37,6 +37,7 @@ import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
 import org.dunlin.worker.member.WorkerSetup;
@@ -69,6 +70,7 @@ class StrangersTest {
                 throw new AssertionError("a worker that was refused makes no probe");
               },
               1000,
+              HangWatch.NONE,
               sentence -> {});
       working.spawn(WorkerActor.create(old, CoordinatorActor.KEY, end), "worker");
 

@@ -103,10 +103,26 @@ final class Trainer implements AutoCloseable {
         List.of(), List.of(), runFolder, List.of("ledger", runFolder.toString()), Map.of());
   }
 
+  /** Another program, with the same flags and class path. */
+  static Trainer program(Class<?> main, String... arguments) throws IOException {
+    return start(List.of(), List.of(), Path.of(""), main, List.of(arguments), Map.of());
+  }
+
   private static Trainer start(
       List<String> before,
       List<String> flags,
       Path runFolder,
+      List<String> arguments,
+      Map<String, String> environment)
+      throws IOException {
+    return start(before, flags, runFolder, Dunlin.class, arguments, environment);
+  }
+
+  private static Trainer start(
+      List<String> before,
+      List<String> flags,
+      Path runFolder,
+      Class<?> main,
       List<String> arguments,
       Map<String, String> environment)
       throws IOException {
@@ -116,7 +132,7 @@ final class Trainer implements AutoCloseable {
         .filter(flag -> !flag.startsWith("-javaagent"))
         .forEach(command::add);
     command.addAll(flags);
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), Dunlin.class.getName()));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
     command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     // A thread's own arena would reserve address space, which some tests limit.

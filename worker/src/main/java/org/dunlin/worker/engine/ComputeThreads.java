@@ -13,6 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.trace.Trace;
 
 /**
@@ -26,6 +27,36 @@ public final class ComputeThreads implements AutoCloseable {
 
     /** It was handed out and cannot be begun: nobody must wait for it. */
     default void giveUp() {}
+
+    /** How much it is, at least 1, in a measure by which the time of its kind grows at most. */
+    default long size() {
+      return 1;
+    }
+
+    /** What it is of, as "a micro-batch of 512 tokens"; empty where there is no more to say. */
+    default String of() {
+      return "";
+    }
+  }
+
+  /** Work of which not all pieces are equal. */
+  public static <T> Work<T> sized(long size, Supplier<String> of, Work<T> work) {
+    return new Work<>() {
+      @Override
+      public T run(Module module) {
+        return work.run(module);
+      }
+
+      @Override
+      public long size() {
+        return size;
+      }
+
+      @Override
+      public String of() {
+        return of.get();
+      }
+    };
   }
 
   private static final long CLOSE_SECONDS = 60;
@@ -36,6 +67,7 @@ public final class ComputeThreads implements AutoCloseable {
 
   private final int count;
   private final Trace trace;
+  private final HangWatch watch;
   private final ExecutorService threads;
   private final List<Module> modules = new ArrayList<>();
   private final ThreadLocal<Module> module = ThreadLocal.withInitial(this::open);
@@ -44,15 +76,17 @@ public final class ComputeThreads implements AutoCloseable {
    * @param count at least 1
    */
   public ComputeThreads(int count) {
-    this(count, Trace.NONE);
+    this(count, Trace.NONE, HangWatch.NONE);
   }
 
   /**
    * @param trace of every piece; the caller closes it
+   * @param watch of every piece, too
    */
-  public ComputeThreads(int count, Trace trace) {
+  public ComputeThreads(int count, Trace trace, HangWatch watch) {
     this.count = count;
     this.trace = trace;
+    this.watch = watch;
     AtomicInteger number = new AtomicInteger();
     this.threads =
         Executors.newFixedThreadPool(
@@ -97,11 +131,13 @@ public final class ComputeThreads implements AutoCloseable {
         what,
         () -> {
           int i = next.getAndIncrement();
-          return i < work.size()
-              ? Optional.of(module -> results.set(i, work.get(i).run(module)))
-              : Optional.empty();
+          return i < work.size() ? Optional.of(into(results, i, work.get(i))) : Optional.empty();
         });
     return results;
+  }
+
+  private static <T> Work<T> into(List<T> results, int place, Work<T> work) {
+    return sized(work.size(), work::of, module -> results.set(place, work.run(module)));
   }
 
   /**
@@ -159,20 +195,28 @@ public final class ComputeThreads implements AutoCloseable {
   }
 
   private void perform(String what, Work<?> work) {
-    Module own;
-    Trace.Span span;
+    boolean begun = false;
     try {
-      own = module.get();
-      span = trace.begin(what);
-    } catch (RuntimeException | Error e) {
-      work.giveUp();
-      throw e;
-    }
-    try {
-      work.run(own);
+      Module own = module.get();
+      try (HangWatch.Piece piece = watch.begin(what, work.size(), () -> words(what, work.of()))) {
+        Trace.Span span = trace.begin(what);
+        begun = true;
+        try {
+          work.run(own);
+        } finally {
+          span.end();
+        }
+        piece.done();
+      }
     } finally {
-      span.end();
+      if (!begun) {
+        work.giveUp();
+      }
     }
+  }
+
+  private static String words(String what, String of) {
+    return of.isEmpty() ? what : what + " of " + of;
   }
 
   private static void await(Future<?> thread, AtomicReference<Throwable> failure) {
@@ -187,7 +231,7 @@ public final class ComputeThreads implements AutoCloseable {
   }
 
   private Module open() {
-    Module opened = new Module();
+    Module opened = watch.during("loading the scripts", Module::new);
     synchronized (modules) {
       modules.add(opened);
     }

@@ -23,6 +23,7 @@ import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.collective.DataPlane;
 import org.dunlin.worker.collective.Exchange;
+import org.dunlin.worker.hang.HangWatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,6 +39,7 @@ final class StepThread implements AutoCloseable {
   // Load, one step and its update, and meetings of generations that follow each other fast.
   private static final int QUEUE = 1024;
   private final WorkerSetup setup;
+  private final HangWatch watch;
   private final DataPlane plane;
   private final ThreadPoolExecutor thread;
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
@@ -50,6 +52,7 @@ final class StepThread implements AutoCloseable {
 
   StepThread(WorkerSetup setup) {
     this.setup = setup;
+    this.watch = setup.watch();
     this.plane = DataPlane.listen(setup.host());
     this.thread =
         new ThreadPoolExecutor(
@@ -94,8 +97,8 @@ final class StepThread implements AutoCloseable {
   /** Makes the device; gives the probe of this machine's kernels. */
   String prepare(RunSpec spec) {
     if (device == null) {
-      probe = setup.probe().apply(spec);
-      device = setup.device().apply(spec);
+      probe = watch.during("the kernels' probe", () -> setup.probe().apply(spec));
+      device = watch.during("making the device", () -> setup.device().apply(spec));
     }
     return probe;
   }
@@ -166,8 +169,12 @@ final class StepThread implements AutoCloseable {
   }
 
   long apply(long step) {
-    device.apply(step);
-    return step;
+    return watch.during(
+        "the update of a step",
+        () -> {
+          device.apply(step);
+          return step;
+        });
   }
 
   /** Its reader may be late: one that comes after the end is refused, not shown freed memory. */

@@ -102,6 +102,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private record Broke(Throwable cause) implements Command {}
 
+  private record Hung(String sentence) implements Command {}
+
   private record Kept(MemberEffect.Snapshot of, Device.Snapshot state) {}
 
   private enum Taken {
@@ -133,13 +135,15 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private String probe = "";
   private boolean leaves;
   private long silenceToldMs;
+  private boolean hangs;
   private WorkerEnd end = new WorkerEnd(true, "the worker was stopped");
 
   /**
    * A worker's actor.
    *
    * @param key where the coordinator registers
-   * @param ended completed when the actor has stopped and its device and threads are closed
+   * @param ended completed when the actor has stopped and its device and threads are closed; where
+   *     its device hangs they are not, and the process must end
    */
   public static Behavior<Command> create(
       WorkerSetup setup, ServiceKey<ToCoordinator> key, CompletableFuture<WorkerEnd> ended) {
@@ -162,6 +166,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         context.messageAdapter(
             Receptionist.Listing.class, l -> new Coordinators(l.getServiceInstances(key)));
     context.getSystem().receptionist().tell(Receptionist.subscribe(key, listing));
+    ActorRef<Command> self = context.getSelf();
+    setup.watch().hung().thenAccept(sentence -> self.tell(new Hung(sentence)));
     context.scheduleOnce(ANSWER_LIMIT, context.getSelf(), new NotAnswered());
   }
 
@@ -177,6 +183,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
         .onMessage(FeedMissed.class, command -> feedMissed(command))
         .onMessage(Happened.class, command -> on(command.event()))
         .onMessage(Broke.class, command -> broke(command.cause()))
+        .onMessage(Hung.class, command -> hung(command.sentence()))
         .onMessage(Ready.class, command -> this)
         .onMessage(PartDone.class, command -> partDone(command))
         .onMessage(Leave.class, command -> on(new MemberEvent.LeaveAsked()))
@@ -311,6 +318,15 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     }
     getContext().getLog().error(TOLD_OTHERWISE, "worker {} cannot go on", setup.worker(), cause);
     return on(new MemberEvent.Failed(sentence(cause)));
+  }
+
+  private Behavior<Command> hung(String sentence) {
+    hangs = true;
+    if (state.phase() == MemberState.Phase.ENDED) {
+      return this;
+    }
+    getContext().getLog().error(TOLD_OTHERWISE, "worker {}: {}", setup.worker(), sentence);
+    return on(new MemberEvent.Failed(sentence));
   }
 
   private static String sentence(Throwable cause) {
@@ -679,6 +695,10 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private Behavior<Command> stopped() {
     WorkerEnd last = end;
     pulse.ifPresent(Pulse::close);
+    if (hangs) {
+      ended.complete(last); // closing would wait for what hangs, and the process ends anyway
+      return this;
+    }
     learning.ifPresent(Learning::end);
     letGo();
     parts.close();

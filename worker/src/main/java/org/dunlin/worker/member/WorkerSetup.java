@@ -4,6 +4,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.run.RunSpec;
+import org.dunlin.worker.hang.HangWatch;
 
 /**
  * What a worker brings along; everything else comes from the coordinator.
@@ -15,6 +16,7 @@ import org.dunlin.protocol.run.RunSpec;
  * @param probe a digest of what this machine's kernels give for a run; called once, on the step
  *     thread
  * @param absenceMs how long it waits for another coordinator when the one it has is gone
+ * @param watch of what it computes: the worker fails when that hangs
  * @param told hears in sentences what a person should know; must not block
  */
 public record WorkerSetup(
@@ -24,4 +26,5 @@ public record WorkerSetup(
     Function<RunSpec, Device> device,
     Function<RunSpec, String> probe,
     int absenceMs,
+    HangWatch watch,
     Consumer<String> told) {}

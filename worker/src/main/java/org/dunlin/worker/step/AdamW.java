@@ -70,12 +70,21 @@ final class AdamW {
         continue;
       }
       work.add(
-          module -> {
-            update(module, call, gradients, rate, update, clip);
-            return true;
-          });
+          ComputeThreads.sized(
+              elements(call),
+              () -> "%d parameters".formatted(elements(call)),
+              module -> {
+                update(module, call, gradients, rate, update, clip);
+                return true;
+              }));
     }
     threads.run("AdamW", work);
+  }
+
+  private long elements(int[] segments) {
+    return Arrays.stream(segments)
+        .mapToLong(s -> state.layout().segments().get(s).tensor().elements())
+        .sum();
   }
 
   private void update(

@@ -110,6 +110,16 @@ final class BackwardPass {
       public void giveUp() {
         piece.slot().turns().breakOff();
       }
+
+      @Override
+      public long size() {
+        return piece.slot().effort(piece.number());
+      }
+
+      @Override
+      public String of() {
+        return piece.slot().words(piece.number());
+      }
     };
   }
 

@@ -83,14 +83,17 @@ final class EmbeddingPass {
           continue;
         }
         work.add(
-            module -> {
-              try {
-                embed(module, step, slot, number, bytes);
-              } catch (RuntimeException | OutOfMemoryError e) {
-                throw shortage(e, slot, number);
-              }
-              return true;
-            });
+            ComputeThreads.sized(
+                slot.effort(number),
+                () -> slot.words(number),
+                module -> {
+                  try {
+                    embed(module, step, slot, number, bytes);
+                  } catch (RuntimeException | OutOfMemoryError e) {
+                    throw shortage(e, slot, number);
+                  }
+                  return true;
+                }));
       }
     }
     threads.run("encode", work);

@@ -26,6 +26,7 @@ import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.engine.EncoderDevice;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.trace.Trace;
 
 /**
@@ -129,7 +130,8 @@ public final class KernelProbe {
   private static void add(MessageDigest digest, RunSpec spec, EncoderDevice on) {
     SplittableRandom random = new SplittableRandom(SEED);
     Memory memory = new Memory(spec.compute().recomputesLayers(), KEPT_BYTES);
-    try (StepCompute device = new StepCompute(spec, 1, memory, Optional.empty(), Trace.NONE, on)) {
+    try (StepCompute device =
+        new StepCompute(spec, 1, memory, Optional.empty(), Trace.NONE, HangWatch.NONE, on)) {
       device.parameters().forEach((name, elements) -> write(device, name, elements, random));
       List<SlotBatch> slots = slots(random);
       StepResult result =

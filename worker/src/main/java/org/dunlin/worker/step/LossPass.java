@@ -2,6 +2,7 @@ package org.dunlin.worker.step;
 
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.worker.collective.Exchange;
@@ -20,6 +21,18 @@ final class LossPass {
   LossPass(PassageGather gather, SlotLoss loss) {
     this.gather = gather;
     this.loss = loss;
+  }
+
+  // Every query's vectors meet every passage's, a token each, or the one that each of them has.
+  private static long effort(SlotWork slot, StepHeader header) {
+    if (!slot.queries().places().unified()) {
+      return (long) slot.batch().queries() * header.passages();
+    }
+    long own =
+        Arrays.stream(slot.batch().tokenIds(), 0, slot.batch().queries())
+            .mapToLong(ids -> ids.length)
+            .sum();
+    return own * Arrays.stream(header.passageTokens()).asLongStream().sum();
   }
 
   /**
@@ -41,13 +54,24 @@ final class LossPass {
     List<ComputeThreads.Work<Double>> work = new ArrayList<>();
     for (SlotWork slot : slots) {
       work.add(
-          module -> {
-            SlotLoss.Part part =
-                loss.of(
-                    module, step, header, slot.batch(), slot.queries(), passages, slot.ofQueries());
-            fold.add(new Partial<>(tree.leaf(slot.batch().slot()), part.passages()));
-            return part.loss();
-          });
+          ComputeThreads.sized(
+              effort(slot, header),
+              () ->
+                  "%d queries against %d passages"
+                      .formatted(slot.batch().queries(), header.passages()),
+              module -> {
+                SlotLoss.Part part =
+                    loss.of(
+                        module,
+                        step,
+                        header,
+                        slot.batch(),
+                        slot.queries(),
+                        passages,
+                        slot.ofQueries());
+                fold.add(new Partial<>(tree.leaf(slot.batch().slot()), part.passages()));
+                return part.loss();
+              }));
     }
     List<Double> losses = threads.run("loss", work);
     gather.scatter(header, tree, fold.partials(), slots, exchange, slotBounds);

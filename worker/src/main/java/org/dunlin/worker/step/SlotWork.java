@@ -73,6 +73,21 @@ final class SlotWork {
     return kept.length;
   }
 
+  /**
+   * What a micro-batch costs, in a measure that grows as its time does: an encoder's products take
+   * 24 times the square of its width a token and layer, its attention 4 times width and length.
+   */
+  long effort(int number) {
+    long length = batch.paddedTokens(number);
+    return batch.microBatches()[number].length * length * (6L * hidden + length);
+  }
+
+  /** A micro-batch, for people. */
+  String words(int number) {
+    return "a micro-batch of %d tokens"
+        .formatted(batch.microBatches()[number].length * batch.paddedTokens(number));
+  }
+
   void keep(int number, Kept what) {
     kept[number] = what;
   }

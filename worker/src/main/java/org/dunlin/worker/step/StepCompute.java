@@ -26,6 +26,7 @@ import org.dunlin.worker.engine.ComputeThreads;
 import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.engine.Failure;
 import org.dunlin.worker.engine.Torch;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.loss.ScoreWatch;
 import org.dunlin.worker.loss.SlotLoss;
 import org.dunlin.worker.member.Device;
@@ -51,6 +52,7 @@ public final class StepCompute implements Device {
 
   private final RunSpec spec;
   private final Trace trace;
+  private final HangWatch watch;
   private final ComputeThreads threads;
   private final NDManager manager = Torch.newManager();
   private final State state;
@@ -80,6 +82,7 @@ public final class StepCompute implements Device {
         Memory.ofMachine(spec.compute().recomputesLayers()),
         Optional.empty(),
         Trace.NONE,
+        HangWatch.NONE,
         EncoderDevice.PROCESSOR);
   }
 
@@ -88,11 +91,13 @@ public final class StepCompute implements Device {
    *
    * @param workers on this machine, at least 1; bits do not depend on it
    * @param trace of what its threads do; closed with the device
+   * @param watch of what it computes without the others
    */
-  public static StepCompute among(int workers, RunSpec spec, int computeThreads, Trace trace) {
+  public static StepCompute among(
+      int workers, RunSpec spec, int computeThreads, Trace trace, HangWatch watch) {
     Memory memory = Memory.ofMachine(spec.compute().recomputesLayers(), workers);
     return new StepCompute(
-        spec, computeThreads, memory, Optional.empty(), trace, EncoderDevice.PROCESSOR);
+        spec, computeThreads, memory, Optional.empty(), trace, watch, EncoderDevice.PROCESSOR);
   }
 
   /**
@@ -101,10 +106,16 @@ public final class StepCompute implements Device {
    * @param on what bits depend on
    * @param memory its own, which graphs are kept in; bits do not depend on it
    * @param trace of what its threads do; closed with the device
+   * @param watch of what it computes without the others
    */
   public static StepCompute on(
-      EncoderDevice on, RunSpec spec, int computeThreads, Memory memory, Trace trace) {
-    return new StepCompute(spec, computeThreads, memory, Optional.empty(), trace, on);
+      EncoderDevice on,
+      RunSpec spec,
+      int computeThreads,
+      Memory memory,
+      Trace trace,
+      HangWatch watch) {
+    return new StepCompute(spec, computeThreads, memory, Optional.empty(), trace, watch, on);
   }
 
   /**
@@ -112,7 +123,7 @@ public final class StepCompute implements Device {
    * @param watch is shown all scores
    */
   public StepCompute(RunSpec spec, int computeThreads, Memory memory, Optional<ScoreWatch> watch) {
-    this(spec, computeThreads, memory, watch, Trace.NONE, EncoderDevice.PROCESSOR);
+    this(spec, computeThreads, memory, watch, Trace.NONE, HangWatch.NONE, EncoderDevice.PROCESSOR);
   }
 
   /**
@@ -122,12 +133,14 @@ public final class StepCompute implements Device {
       RunSpec spec,
       int computeThreads,
       Memory memory,
-      Optional<ScoreWatch> watch,
+      Optional<ScoreWatch> scores,
       Trace trace,
+      HangWatch watch,
       EncoderDevice on) {
     this.spec = spec;
     this.trace = trace;
-    this.threads = new ComputeThreads(computeThreads, trace);
+    this.watch = watch;
+    this.threads = new ComputeThreads(computeThreads, trace, watch);
     this.state = new State(spec.encoder(), spec.heads(), spec.optimizer().frozen());
     this.scalars = Scalars.first(spec.compute().precision());
     this.staging = Staging.of(on, state);
@@ -145,7 +158,7 @@ public final class StepCompute implements Device {
     this.lessons = new Lessons(state, reduced, scalars, trace);
     this.embedding = new EmbeddingPass(spec, encoder, memory);
     this.gather = new PassageGather(spec);
-    this.loss = new LossPass(gather, new SlotLoss(manager, spec, watch));
+    this.loss = new LossPass(gather, new SlotLoss(manager, spec, scores));
     List<Segment> segments = state.layout().segments();
     this.pool =
         new GradientPool(manager, state.trainedSegments().stream().map(segments::get).toList());
@@ -266,14 +279,22 @@ public final class StepCompute implements Device {
               backward.run(threads, scratch, header, ours, slots, traced, bounds, scale);
               return goesOn ? 0 : (threads.busyNs() - busyNs) / 1e6;
             });
-    double norm = Failure.ofPart(sum, () -> reduced.norm(threads, scratch));
+    computed =
+        watch.during(
+            "the norm and checksum of a step", () -> result(scratch, header, losses, busyMs));
+    return computed;
+  }
+
+  private StepResult result(NDManager scratch, StepHeader header, double[] losses, double busyMs) {
+    double norm =
+        Failure.ofPart(
+            "the sum of gradients of step " + header.step(), () -> reduced.norm(threads, scratch));
     boolean applied = Double.isFinite(norm);
     Scalars after = scalars.after(spec.compute().precision(), applied);
     long checksum =
         StepResult.checksum(
             reduced.checksum(applied, norm, after), stateChecksum((int) (header.step() % PARTS)));
-    computed = new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
-    return computed;
+    return new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
   }
 
   // A bit that flips in a member's memory would go on into every gradient that it gives.

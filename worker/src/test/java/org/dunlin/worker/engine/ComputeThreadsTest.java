@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.dunlin.worker.engine.ComputeThreads.Work;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.trace.Trace;
 import org.junit.jupiter.api.Test;
 
@@ -34,7 +35,7 @@ class ComputeThreadsTest {
           public void close() {}
         };
     Iterator<Work<?>> pieces = List.<Work<?>>of(piece(), piece()).iterator();
-    try (ComputeThreads threads = new ComputeThreads(2, failing)) {
+    try (ComputeThreads threads = new ComputeThreads(2, failing, HangWatch.NONE)) {
       assertThatThrownBy(() -> threads.run("sum", () -> next(pieces))).hasMessage("no more memory");
     }
   }

@@ -18,6 +18,7 @@ import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
+import org.dunlin.worker.hang.HangWatch;
 import org.junit.jupiter.api.Test;
 
 class StateChunksTest {
@@ -65,6 +66,7 @@ class StateChunksTest {
             spec -> device,
             spec -> "",
             0,
+            HangWatch.NONE,
             sentence -> {});
     StepThread steps = new StepThread(setup);
     steps

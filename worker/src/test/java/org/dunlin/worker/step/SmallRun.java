@@ -25,6 +25,7 @@ import org.dunlin.protocol.run.OptimizerSpec.Frozen;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.engine.EncoderDevice;
+import org.dunlin.worker.hang.HangWatch;
 import org.dunlin.worker.trace.Trace;
 
 /** A small model with random weights, and random batches for it. */
@@ -169,7 +170,8 @@ final class SmallRun {
   }
 
   StepCompute device(int threads, Memory memory, Trace trace, EncoderDevice on) {
-    StepCompute device = new StepCompute(spec, threads, memory, Optional.empty(), trace, on);
+    StepCompute device =
+        new StepCompute(spec, threads, memory, Optional.empty(), trace, HangWatch.NONE, on);
     SplittableRandom random = new SplittableRandom(3);
     device
         .parameters()

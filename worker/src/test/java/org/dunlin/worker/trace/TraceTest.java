@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.worker.engine.ComputeThreads;
+import org.dunlin.worker.hang.HangWatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -20,7 +21,7 @@ class TraceTest {
   void showsEveryPieceOnItsThreadWithinTheWhole() throws Exception {
     Path file = folder.resolve("trace.json");
     try (Trace trace = Trace.to(file, "worker-1");
-        ComputeThreads threads = new ComputeThreads(2, trace)) {
+        ComputeThreads threads = new ComputeThreads(2, trace, HangWatch.NONE)) {
       Trace.Span whole = trace.begin("step 3");
       List<ComputeThreads.Work<Boolean>> work = new ArrayList<>();
       for (int piece = 0; piece < 5; piece++) {
