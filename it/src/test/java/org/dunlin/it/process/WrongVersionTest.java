@@ -30,6 +30,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.member.WorkerActor;
 import org.dunlin.worker.member.WorkerEnd;
@@ -151,7 +152,24 @@ class WrongVersionTest {
         int epoch,
         long history,
         List<CutRecord> cuts,
-        List<CheckpointPart> parts) {
+        List<CheckpointPart> parts,
+        Consumer<String> told) {
+      throw new AssertionError("nothing was begun");
+    }
+
+    @Override
+    public boolean membersWrite() {
+      return true;
+    }
+
+    @Override
+    public boolean hasCopies() {
+      return false;
+    }
+
+    @Override
+    public CompletionStage<CheckpointPart> write(
+        long steps, ToCoordinator.ShareOffered share, Materializer materializer) {
       throw new AssertionError("nothing was begun");
     }
 
