@@ -17,7 +17,7 @@ import org.dunlin.conf.launch.EvaluationProcess.Word;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
-import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.checkpoint.CheckpointFolders;
 import org.dunlin.data.model.Sha256;
 import org.dunlin.data.retrieval.RetrievalSet;
 import org.dunlin.protocol.Refusal;
@@ -45,7 +45,7 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
 
   private final Settings settings;
   private final Path runFolder;
-  private final CheckpointStore store;
+  private final CheckpointFolders folders;
   private final String set;
   private final long heapMib;
   private final long directMib;
@@ -61,10 +61,10 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
   private boolean closed;
 
   private CheckpointEvaluator(
-      Settings settings, Path runFolder, CheckpointStore store, String set, Needs needs) {
+      Settings settings, Path runFolder, CheckpointFolders folders, String set, Needs needs) {
     this.settings = settings;
     this.runFolder = runFolder;
-    this.store = store;
+    this.folders = folders;
     this.set = set;
     this.heapMib = needs.heapBytes() / MIB;
     this.directMib = needs.directBytes() / MIB;
@@ -92,8 +92,8 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
   }
 
   static CheckpointEvaluator of(
-      Settings settings, Path runFolder, CheckpointStore store, Needs needs) {
-    return new CheckpointEvaluator(settings, runFolder, store, set(settings), needs);
+      Settings settings, Path runFolder, CheckpointFolders folders, Needs needs) {
+    return new CheckpointEvaluator(settings, runFolder, folders, set(settings), needs);
   }
 
   // Whatever changes a figure; which figure decides, too.
@@ -196,7 +196,7 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
                 EvaluationProcess.class,
                 List.of(
                     runFolder.toString(),
-                    store.folder(steps).toString(),
+                    folders.folder(steps).toString(),
                     Integer.toString(settings.computeThreads())),
                 heapMib,
                 directMib,

@@ -26,8 +26,7 @@ import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.EvaluationPlan;
 import org.dunlin.coordinator.step.Evaluations;
 import org.dunlin.coordinator.step.Past;
-import org.dunlin.data.checkpoint.Checkpoint;
-import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.checkpoint.CheckpointFolders;
 import org.dunlin.data.checkpoint.Retention;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.feed.PlannedSteps;
@@ -185,21 +184,25 @@ final class Inputs implements AutoCloseable {
   }
 
   // A run must not take another one's checkpoints for its own.
-  private void requireOwn(CheckpointStore store, boolean follows) {
-    if (!follows && settings.resume().isEmpty() && !store.complete().isEmpty()) {
+  private void requireOwn(CheckpointFolders folders, boolean follows) {
+    if (!follows && settings.resume().isEmpty() && !folders.complete().isEmpty()) {
+      boolean inFirst = !folders.first().complete().isEmpty();
       throw Refusal.usage(
-          "%s: holds checkpoints already (expected: none, where a run begins); set another checkpoint.folder, or go on from them with --resume"
-              .formatted(settings.checkpointFolder()));
+          "%s: holds checkpoints already (expected: none, where a run begins); set another %s, or go on from them with --resume"
+              .formatted(
+                  inFirst ? settings.checkpointFolder() : settings.checkpointCopy().orElseThrow(),
+                  inFirst ? "checkpoint.folder" : "checkpoint.copy"));
     }
   }
 
-  private static Past past(LedgerReader ledger, CheckpointStore store, Evaluations evaluations) {
+  private static Past past(
+      LedgerReader ledger, CheckpointFolders folders, Evaluations evaluations) {
     ledger.read(step -> {});
     Checksums known = ledger.checksums();
     return new Past(
         known.steps(),
         known.last(),
-        store.complete().stream().findFirst().orElse(0L),
+        folders.complete().stream().findFirst().orElse(0L),
         ledger.history(),
         ledger.since(),
         evaluations);
@@ -207,19 +210,19 @@ final class Inputs implements AutoCloseable {
 
   // A run that a person lets go on begins where its checkpoint is; its ledger may be further.
   private Optional<CheckpointPoint> resumes(
-      CheckpointStore store, Past past, Checksums known, Consumer<RunEvent> watcher) {
+      CheckpointFolders folders, Past past, Checksums known, Consumer<RunEvent> watcher) {
+    Consumer<String> told = sentence -> watcher.accept(new RunEvent.Noted(sentence));
     return settings
         .resume()
         .map(
             step -> {
               CheckpointPoint point =
                   step.isPresent()
-                      ? chosen(store, known, step.getAsLong())
-                      : CheckpointThread.newest(
-                          store,
-                          spec,
-                          known,
-                          sentence -> watcher.accept(new RunEvent.Noted(sentence)));
+                      ? folders.at(
+                          step.getAsLong(),
+                          checkpoint -> CheckpointThread.point(checkpoint, spec, known),
+                          told)
+                      : CheckpointThread.newest(folders, spec, known, told);
               if (!settings.allowedChanges().isEmpty() && past.steps() > point.steps()) {
                 throw Refusal.usage(
                     "run.allow-change: %d steps after the checkpoint are committed, and would be others (expected: a run that goes on from its last step)"
@@ -228,12 +231,6 @@ final class Inputs implements AutoCloseable {
               watcher.accept(new RunEvent.Noted(goesOn(point.steps(), past.steps())));
               return point;
             });
-  }
-
-  private CheckpointPoint chosen(CheckpointStore store, Checksums known, long steps) {
-    try (Checkpoint checkpoint = store.at(steps)) {
-      return CheckpointThread.point(checkpoint, spec, known);
-    }
   }
 
   private static String goesOn(long from, long committed) {
@@ -272,26 +269,28 @@ final class Inputs implements AutoCloseable {
       String host,
       Path runFolder,
       Consumer<RunEvent> watcher) {
-    CheckpointStore store = CheckpointStore.in(settings.checkpointFolder());
+    CheckpointFolders folders =
+        CheckpointFolders.of(settings.checkpointFolder(), settings.checkpointCopy());
     Optional<LedgerReader> before =
         term.number() > 1 ? LedgerReader.find(runFolder) : Optional.empty();
     CheckpointEvaluator measures =
-        CheckpointEvaluator.of(settings, runFolder, store, evaluationNeeds());
+        CheckpointEvaluator.of(settings, runFolder, folders, evaluationNeeds());
     evaluator = Optional.of(measures);
     Evaluations evaluations = Evaluations.of(RecordFile.read(runFolder), measures.set());
     EvaluationPlan evaluationPlan =
         new EvaluationPlan(settings.evaluateEverySteps(), settings.evaluationPatience());
-    Past past = before.map(one -> past(one, store, evaluations)).orElse(Past.NONE);
-    requireOwn(store, follows);
+    Past past = before.map(one -> past(one, folders, evaluations)).orElse(Past.NONE);
+    requireOwn(folders, follows);
     Checksums known = before.map(LedgerReader::checksums).orElseGet(Checksums::new);
     Optional<CheckpointPoint> resumes =
-        follows ? Optional.empty() : resumes(store, past, known, watcher);
+        follows ? Optional.empty() : resumes(folders, past, known, watcher);
     RecordFile records = RecordFile.open(runFolder, term);
     LedgerFile begun = LedgerFile.create(runFolder, header(term), known);
     ledger = Optional.of(begun);
     CheckpointThread kept =
         new CheckpointThread(
-            store,
+            folders,
+            settings.checkpointByMembers(),
             model,
             spec,
             known,

@@ -120,7 +120,10 @@ final class Keys {
   static final Key<Boolean> CHECKPOINT_EPOCHS = declare(Key.flag("checkpoint.at-epoch-end"));
   static final Key<Long> KEEP_LAST = declare(Key.whole("checkpoint.keep-last", 1, INT));
   static final Key<Long> KEEP_EVERY = declare(Key.whole("checkpoint.keep-every-steps", 0, LONG));
+  static final Key<String> CHECKPOINT_WRITER =
+      declare(Key.oneOf("checkpoint.writer", "all", "one"));
   static final Key<Optional<Path>> CHECKPOINT_FOLDER = declare(Key.path("checkpoint.folder"));
+  static final Key<Optional<Path>> CHECKPOINT_COPY = declare(Key.path("checkpoint.copy"));
   static final Key<Long> EVALUATION_STEPS = declare(Key.whole("eval.every-steps", 0, LONG));
   static final Key<Optional<Path>> EVALUATION_CORPUS = declare(Key.path("eval.corpus"));
   static final Key<Optional<Path>> EVALUATION_QUERIES = declare(Key.path("eval.queries"));

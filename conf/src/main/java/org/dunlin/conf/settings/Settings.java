@@ -116,6 +116,7 @@ public final class Settings {
     layers.check(settings::requireHeads);
     layers.check(settings::requireSelfDistillation);
     layers.check(settings::requireEvaluation);
+    layers.check(settings::requireTwoFolders);
     layers.refuseWrong();
     return settings;
   }
@@ -127,6 +128,17 @@ public final class Settings {
           "loss.self-distillation-start-step: %d (expected: not without self-distillation; set loss.self-distillation = true, or leave this at -1)"
               .formatted(start));
     }
+  }
+
+  private void requireTwoFolders() {
+    checkpointCopy()
+        .filter(copy -> copy.normalize().equals(checkpointFolder().normalize()))
+        .ifPresent(
+            copy -> {
+              throw new IllegalArgumentException(
+                  "checkpoint.copy: %s (expected: another folder than the checkpoints', on another disk)"
+                      .formatted(copy));
+            });
   }
 
   private void requireEvaluation() {
@@ -273,9 +285,21 @@ public final class Settings {
         data().texts(), int32(Keys.QUERY_TOKENS), int32(Keys.PASSAGE_TOKENS));
   }
 
-  /** Where checkpoints lie, on this machine and the workers'. */
+  /**
+   * Where checkpoints lie on this machine, and on the workers' where {@link #checkpointByMembers}.
+   */
   public Path checkpointFolder() {
     return get(Keys.CHECKPOINT_FOLDER).orElse(runFolder().resolve(CheckpointStore.FOLDER));
+  }
+
+  /** Whether workers write their shares of checkpoints themselves; else they send them. */
+  public boolean checkpointByMembers() {
+    return get(Keys.CHECKPOINT_WRITER).equals("all");
+  }
+
+  /** Where each checkpoint is copied, if anywhere; another folder than the first. */
+  public Optional<Path> checkpointCopy() {
+    return get(Keys.CHECKPOINT_COPY);
   }
 
   /**

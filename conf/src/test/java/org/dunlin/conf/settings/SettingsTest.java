@@ -112,6 +112,32 @@ class SettingsTest {
   }
 
   @Test
+  void shouldKeepCopiesOfCheckpointsElsewhere() {
+    Settings plain = Settings.load(Optional.empty(), Map.of());
+    assertThat(plain.checkpointByMembers()).isTrue();
+    assertThat(plain.checkpointCopy()).isEmpty();
+    Settings other =
+        Settings.load(
+            Optional.empty(), Map.of("checkpoint.writer", "one", "checkpoint.copy", folder));
+    assertThat(other.checkpointByMembers()).isFalse();
+    assertThat(other.checkpointCopy()).hasValue(folder);
+    assertThat(other.changedSince(plain)).isEmpty();
+    for (Map<String, ?> same :
+        List.of(
+            Map.of("checkpoint.folder", folder, "checkpoint.copy", folder.resolve("a/..")),
+            Map.of("run.output", folder, "checkpoint.copy", folder.resolve("checkpoints")))) {
+      assertThatThrownBy(() -> Settings.load(Optional.empty(), same))
+          .isInstanceOf(Refusal.class)
+          .hasMessageContaining("checkpoint.copy: " + folder)
+          .hasMessageContaining("(expected: another folder than the checkpoints'");
+    }
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("checkpoint.writer", "two")))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("checkpoint.writer")
+        .hasMessageContaining("all or one");
+  }
+
+  @Test
   void shouldRefuseAStartOfSelfDistillationWithoutIt() {
     Map<String, Object> start = Map.of("loss.self-distillation-start-step", 5);
     assertThatThrownBy(() -> Settings.load(Optional.empty(), start))

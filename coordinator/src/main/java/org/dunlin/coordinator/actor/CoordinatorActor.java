@@ -25,6 +25,7 @@ import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.StreamRefs;
 import org.dunlin.coordinator.liveness.Pulses;
 import org.dunlin.coordinator.report.RunEvent;
@@ -113,6 +114,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   private record NotBegun(Effect.Snapshot of, Throwable cause) implements Command {}
 
+  private record ShareBroke(ToCoordinator.ShareOffered share, Throwable cause) implements Command {}
+
   private record Completed(long steps, String folder) implements Command {}
 
   private record SaveDone(RunEvent.Saved saved) implements Command {}
@@ -148,6 +151,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private CheckpointPoint origin;
   private int nextEpoch;
   private boolean started;
+  private boolean warned;
   private long lastCommitNs;
   private long[] lastSamples = {};
   private Intended intended = new Intended(-1, new Generation(0));
@@ -216,6 +220,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
         .onMessage(ReadBroke.class, command -> readBroke(command))
         .onMessage(Begun.class, command -> begun(command))
         .onMessage(NotBegun.class, command -> notBegun(command))
+        .onMessage(ShareBroke.class, command -> shareBroke(command))
         .onMessage(Completed.class, command -> completed(command))
         .onMessage(Checkpoint.class, command -> checkpoint(command))
         .onMessage(DueWritten.class, command -> dueWritten(command.of()))
@@ -262,6 +267,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
       }
       case ToCoordinator.PartWritten m ->
           on(new Event.PartWritten(m.worker(), m.term(), m.number(), m.part()));
+      case ToCoordinator.ShareOffered m -> shareOffered(m);
       case ToCoordinator.PartLost m ->
           on(new Event.PartLost(m.worker(), m.term(), m.number(), m.why()));
       case ToCoordinator.Broken m ->
@@ -284,6 +290,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
               .formatted(join.worker(), known.pid(), known.data().host()));
     }
     if (known == null) {
+      warnOfOneCopy(join.data().host());
       getContext().watchWith(join.actor(), new Gone(new Event.Lost(join.worker(), "is gone")));
       getContext().scheduleOnce(pulseLimit(), getContext().getSelf(), new PulseDue(join.worker()));
     }
@@ -302,6 +309,16 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
                 worker,
                 "has shown no pulse within %d ms since it came".formatted(pulseLimit().toMillis())))
         : this;
+  }
+
+  private void warnOfOneCopy(String host) {
+    Run.Checkpoints kept = run.checkpoints();
+    if (!warned && !kept.membersWrite() && !kept.hasCopies() && !host.equals(run.host())) {
+      warned = true;
+      note(
+          "checkpoints lie on this machine's disk alone, though %s is another one; set checkpoint.copy to a folder on another disk, so that the loss of this one is not the model's"
+              .formatted(host));
+    }
   }
 
   private Behavior<Command> drain(Drain drain) {
@@ -595,7 +612,13 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   }
 
   private Behavior<Command> begun(Begun begun) {
-    writeShares(begun.of(), begun.folder().orElse(""));
+    if (begun.folder().isEmpty() || run.checkpoints().membersWrite()) {
+      writeShares(begun.of(), begun.folder().orElse(""));
+    } else {
+      for (WorkerId writer : begun.of().writers()) {
+        tell(writer, new ToWorker.SendShare(run.term(), begun.of().number()));
+      }
+    }
     return begun.folder().isPresent() ? this : on(new Event.CheckpointWritten(begun.of().steps()));
   }
 
@@ -610,8 +633,55 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     }
   }
 
+  private Behavior<Command> shareOffered(ToCoordinator.ShareOffered share) {
+    Optional<Long> steps = waited(share);
+    if (steps.isEmpty()) {
+      share.values().getSource().runWith(Sink.cancelled(), materializer);
+      return this;
+    }
+    getContext()
+        .pipeToSelf(
+            run.checkpoints().write(steps.get(), share, materializer),
+            (part, error) ->
+                error == null
+                    ? new Happened(
+                        new Event.PartWritten(share.worker(), share.term(), share.number(), part))
+                    : new ShareBroke(share, error));
+    return this;
+  }
+
+  private Optional<Long> waited(ToCoordinator.ShareOffered share) {
+    return state
+        .checkpoints()
+        .pending()
+        .filter(one -> share.term().equals(run.term()) && one.number() == share.number())
+        .filter(one -> one.waited().contains(share.worker()))
+        .map(one -> one.point().steps());
+  }
+
+  // A disk's word counts at once. A stream's end may be a member's, which is told soon if it is.
+  private Behavior<Command> shareBroke(ShareBroke broke) {
+    Optional<Long> steps = waited(broke.share());
+    if (steps.isPresent() && isRefusal(broke.cause())) {
+      return on(new Event.CheckpointFailed(steps.get(), sentence(broke.cause())));
+    }
+    ToCoordinator.ShareOffered share = broke.share();
+    getContext()
+        .scheduleOnce(
+            Duration.ofMillis(run.leaseMs()),
+            getContext().getSelf(),
+            new Happened(
+                new Event.PartLost(
+                    share.worker(),
+                    share.term(),
+                    share.number(),
+                    "its share did not come to its end: " + sentence(broke.cause()))));
+    return this;
+  }
+
   private void writeManifest(Effect.WriteManifest manifest) {
     long steps = manifest.point().steps();
+    ActorRef<Command> self = getContext().getSelf();
     getContext()
         .pipeToSelf(
             run.checkpoints()
@@ -620,7 +690,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
                     nextEpoch,
                     state.history(),
                     List.copyOf(cuts),
-                    manifest.parts()),
+                    manifest.parts(),
+                    sentence -> self.tell(new Said(sentence))),
             (folder, error) ->
                 error == null
                     ? new Completed(steps, folder)

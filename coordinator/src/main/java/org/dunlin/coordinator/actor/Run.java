@@ -24,6 +24,7 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.run.RunSpec;
 
 /**
@@ -134,10 +135,27 @@ public record Run(
      */
     CompletionStage<Optional<String>> begin(long steps);
 
+    /** Whether members write into that folder; else they send their shares. */
+    boolean membersWrite();
+
+    /** Whether each is copied to another folder. */
+    boolean hasCopies();
+
     /**
-     * Completes one, and removes those that need not be kept.
+     * Writes a share of the one that was begun last, as the member itself would.
+     *
+     * @return completes when it is on disk; fails with a Refusal if the disk does not take it, and
+     *     otherwise if the member does not send it to its end
+     */
+    CompletionStage<CheckpointPart> write(
+        long steps, ToCoordinator.ShareOffered share, Materializer materializer);
+
+    /**
+     * Completes one, copies it if there is a place for copies, and removes those that need not be
+     * kept.
      *
      * @param epoch of the next step
+     * @param told hears in a sentence that there is no copy, which is no failure
      * @return its folder
      */
     CompletionStage<String> complete(
@@ -145,7 +163,8 @@ public record Run(
         int epoch,
         long history,
         List<CutRecord> cuts,
-        List<CheckpointPart> parts);
+        List<CheckpointPart> parts,
+        Consumer<String> told);
 
     /** From now on these are not removed for their age, and no others but by the settings. */
     void hold(SortedSet<Long> steps);

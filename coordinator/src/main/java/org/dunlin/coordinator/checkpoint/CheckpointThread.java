@@ -17,6 +17,9 @@ import java.util.function.Consumer;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.dispatch.Dispatchers;
 import org.apache.pekko.stream.ActorAttributes;
+import org.apache.pekko.stream.KillSwitches;
+import org.apache.pekko.stream.Materializer;
+import org.apache.pekko.stream.SharedKillSwitch;
 import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.ledger.Checksums;
@@ -24,16 +27,19 @@ import org.dunlin.coordinator.model.InitialState;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.data.checkpoint.Checkpoint;
+import org.dunlin.data.checkpoint.CheckpointFolders;
 import org.dunlin.data.checkpoint.CheckpointStore;
 import org.dunlin.data.checkpoint.Manifest;
 import org.dunlin.data.checkpoint.Retention;
 import org.dunlin.data.checkpoint.StateShares;
+import org.dunlin.data.checkpoint.StateTensor;
 import org.dunlin.data.model.EncoderTensors;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.StateChunk;
+import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.Scalars;
 
@@ -48,7 +54,8 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   // Of a disk that hangs.
   private static final int CLOSE_SECONDS = 30;
 
-  private final CheckpointStore store;
+  private final CheckpointFolders folders;
+  private final boolean membersWrite;
   private final ModelFolder model;
   private final RunSpec spec;
   private final Checksums known;
@@ -57,6 +64,8 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   private final String settings;
   private Retention retention; // by its thread, from then on
   private String folder = ""; // of the one that is being made
+  private SharedKillSwitch sending =
+      KillSwitches.shared("checkpoint"); // of the newest, by the actor
   private final ThreadPoolExecutor thread =
       new ThreadPoolExecutor(
           1,
@@ -67,13 +76,15 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
           Thread.ofPlatform().daemon().name("checkpoints").factory());
 
   /**
-   * @param store that only this coordinator completes checkpoints in
+   * @param folders that only this coordinator completes checkpoints in
+   * @param membersWrite whether members see the first of them, and write their shares there
    * @param model that the run began with; stays open until the run is over
    * @param known what counts of each step
    * @param settings of the run, HOCON, to be kept with each
    */
   public CheckpointThread(
-      CheckpointStore store,
+      CheckpointFolders folders,
+      boolean membersWrite,
       ModelFolder model,
       RunSpec spec,
       Checksums known,
@@ -81,7 +92,8 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
       String version,
       String settings,
       Retention retention) {
-    this.store = store;
+    this.folders = folders;
+    this.membersWrite = membersWrite;
     this.model = model;
     this.spec = spec;
     this.known = known;
@@ -93,9 +105,10 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
 
   @Override
   public CompletionStage<Optional<String>> begin(long steps) {
+    sending = KillSwitches.shared("checkpoint");
     return CompletableFuture.supplyAsync(
         () -> {
-          Optional<Path> made = store.begin(steps, bytes());
+          Optional<Path> made = folders.first().begin(steps, bytes());
           folder = made.map(Path::toString).orElse(folder);
           return made.map(Path::toString);
         },
@@ -103,8 +116,33 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   }
 
   private long bytes() {
-    return StateShares.bytes(
-        model.tensors(), name -> EncoderTensors.isTrained(spec.optimizer().frozen(), name));
+    return StateShares.bytes(model.tensors(), this::isTrained);
+  }
+
+  private boolean isTrained(String name) {
+    return EncoderTensors.isTrained(spec.optimizer().frozen(), name);
+  }
+
+  @Override
+  public boolean membersWrite() {
+    return membersWrite;
+  }
+
+  @Override
+  public boolean hasCopies() {
+    return folders.hasCopies();
+  }
+
+  @Override
+  public CompletionStage<CheckpointPart> write(
+      long steps, ToCoordinator.ShareOffered share, Materializer materializer) {
+    List<StateTensor> tensors =
+        StateShares.of(
+                EncoderTensors.expected(spec.encoder(), spec.heads()),
+                this::isTrained,
+                share.shares())
+            .get(share.share());
+    return SentShare.write(folders.first().folder(steps), share, tensors, sending, materializer);
   }
 
   @Override
@@ -113,7 +151,8 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
       int epoch,
       long history,
       List<CutRecord> cuts,
-      List<CheckpointPart> parts) {
+      List<CheckpointPart> parts,
+      Consumer<String> told) {
     Manifest.Place place =
         new Manifest.Place(
             point.steps(),
@@ -127,12 +166,25 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
         () -> {
           Manifest.Origin origin =
               new Manifest.Origin(term, version, host(), Clock.systemUTC().instant());
+          CheckpointStore store = folders.first();
           Optional<CheckpointPart> frozen = store.frozen(point.steps(), model, spec);
           store.complete(new Manifest(spec, place, origin, parts, frozen), settings);
+          copy(point.steps(), told);
           store.keep(retention);
           return folder;
         },
         thread);
+  }
+
+  private void copy(long steps, Consumer<String> told) {
+    String what = "the checkpoint after %d steps has no copy".formatted(steps);
+    try {
+      folders.copy(steps);
+      what = "copies that need not be kept stay";
+      folders.keepCopies(retention);
+    } catch (Refusal e) {
+      told.accept("%s: %s; the run goes on".formatted(what, e.getMessage()));
+    }
   }
 
   private static String host() {
@@ -150,36 +202,31 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
 
   @Override
   public void dropAfter(long steps) {
-    thread.execute(() -> store.dropAfter(steps));
+    thread.execute(() -> folders.dropAfter(steps));
   }
 
   @Override
   public void abandon(long steps) {
-    thread.execute(() -> store.abandon(steps));
+    sending.abort(Refusal.run("the checkpoint is given up"));
+    thread.execute(() -> folders.first().abandon(steps));
   }
 
   @Override
   public CompletionStage<CheckpointPoint> newest(Consumer<String> skipped) {
-    return CompletableFuture.supplyAsync(() -> newest(store, spec, known, skipped), thread);
+    return CompletableFuture.supplyAsync(() -> newest(folders, spec, known, skipped), thread);
   }
 
   /**
    * The newest whose files are whole, every value read; the run's beginning if there is none.
    *
    * @param known what counts of each step; a checkpoint of another past is skipped
+   * @param told of those that are skipped or read from their copies, and why
    */
   public static CheckpointPoint newest(
-      CheckpointStore store, RunSpec spec, Checksums known, Consumer<String> skipped) {
-    Optional<Checkpoint> found = store.newest(skipped);
-    while (found.isPresent()) {
-      try (Checkpoint checkpoint = found.get()) {
-        return point(checkpoint, spec, known);
-      } catch (Refusal e) {
-        skipped.accept(e.getMessage());
-        found = store.newestBefore(found.get().manifest().place().steps(), skipped);
-      }
-    }
-    return new CheckpointPoint(0, Scalars.first(spec.compute().precision()), 0, 0);
+      CheckpointFolders folders, RunSpec spec, Checksums known, Consumer<String> told) {
+    return folders
+        .newest(checkpoint -> point(checkpoint, spec, known), told)
+        .orElseGet(() -> new CheckpointPoint(0, Scalars.first(spec.compute().precision()), 0, 0));
   }
 
   /**
@@ -211,7 +258,8 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   public Source<StateChunk, NotUsed> state(long steps) {
     return steps == 0
         ? InitialState.of(model)
-        : Source.unfoldResource(() -> new Reading(store.at(steps)), Reading::next, Reading::close)
+        : Source.unfoldResource(
+                () -> new Reading(folders.open(steps)), Reading::next, Reading::close)
             .withAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId()));
   }
 

@@ -226,6 +226,45 @@ public final class CheckpointStore {
     }
   }
 
+  /**
+   * Makes the same checkpoint here, byte for byte, in place of one of as many steps. Tensors that
+   * are not trained are linked from an earlier one where that is possible.
+   *
+   * @param source in another folder; its files are compared with their SHA-256
+   */
+  public void copy(Checkpoint source) {
+    Manifest manifest = source.manifest();
+    long steps = manifest.place().steps();
+    Path folder = folder(steps);
+    if (Files.exists(folder)) {
+      remove(steps);
+    }
+    begin(steps, source.bytes());
+    try {
+      for (CheckpointPart part : manifest.parts()) {
+        copy(source, part.file(), part.sha256());
+      }
+      if (manifest.frozen().isPresent()) {
+        Path file = folder.resolve(FROZEN);
+        if (!linkFrozen(file, manifest.spec()).equals(manifest.frozen())) {
+          Files.deleteIfExists(file);
+          copy(source, FROZEN, manifest.frozen().get().sha256());
+        }
+      }
+      for (Map.Entry<String, String> text : manifest.texts().entrySet()) {
+        copy(source, text.getKey(), text.getValue());
+      }
+      Disk.write(folder.resolve(Manifest.NAME), ManifestJson.write(manifest));
+    } catch (IOException e) {
+      throw refused(folder, "cannot be copied to", e);
+    }
+  }
+
+  private void copy(Checkpoint source, String file, String sha256) throws IOException {
+    Path target = folder(source.manifest().place().steps()).resolve(file);
+    Disk.copy(source.folder().resolve(file), target, sha256);
+  }
+
   /** Removes what was begun and not completed; a complete checkpoint stays. */
   public void abandon(long steps) {
     if (isIncomplete(steps)) {

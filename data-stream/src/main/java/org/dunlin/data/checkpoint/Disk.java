@@ -17,13 +17,19 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dunlin.data.model.Sha256;
+import org.dunlin.protocol.Refusal;
 
 /** Writes that a power cut does not take back, and what went wrong with one, in words. */
 final class Disk {
   // A part's writer that has not heard yet may make its file while the folder is being removed.
   private static final int MOST_REMOVALS = 3;
+
+  private static final int COPY_BYTES = 1 << 20;
 
   private Disk() {}
 
@@ -54,6 +60,37 @@ final class Disk {
             StandardOpenOption.WRITE)) {
       write(channel, ByteBuffer.wrap(bytes));
       force(channel);
+    }
+    rename(partial, file);
+  }
+
+  /**
+   * Copies a file under a temporary name, then gives it its own; durable on return.
+   *
+   * @param sha256 of its bytes; a file of others is a Refusal
+   */
+  static void copy(Path from, Path file, String sha256) throws IOException {
+    Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
+    MessageDigest digest = Sha256.digest();
+    ByteBuffer bytes = ByteBuffer.allocateDirect(COPY_BYTES);
+    try (SeekableByteChannel source = Files.newByteChannel(from, StandardOpenOption.READ);
+        SeekableByteChannel target =
+            Files.newByteChannel(
+                partial,
+                StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.WRITE)) {
+      while (source.read(bytes.clear()) >= 0) {
+        digest.update(bytes.flip().duplicate());
+        write(target, bytes);
+      }
+      String found = HexFormat.of().formatHex(digest.digest());
+      if (!found.equals(sha256)) {
+        throw Refusal.run(
+            "%s: SHA-256 is %s (expected: %s); the file was changed"
+                .formatted(from, found, sha256));
+      }
+      force(target);
     }
     rename(partial, file);
   }

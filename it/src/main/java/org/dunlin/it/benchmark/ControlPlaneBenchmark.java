@@ -25,6 +25,7 @@ import org.apache.pekko.serialization.Serialization;
 import org.apache.pekko.serialization.SerializationExtension;
 import org.apache.pekko.serialization.Serializer;
 import org.apache.pekko.serialization.Serializers;
+import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.stream.javadsl.StreamRefs;
@@ -330,7 +331,24 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
         int epoch,
         long history,
         List<CutRecord> cuts,
-        List<CheckpointPart> parts) {
+        List<CheckpointPart> parts,
+        Consumer<String> told) {
+      throw new IllegalStateException("nobody asks for a checkpoint");
+    }
+
+    @Override
+    public boolean membersWrite() {
+      return true;
+    }
+
+    @Override
+    public boolean hasCopies() {
+      return false;
+    }
+
+    @Override
+    public CompletionStage<CheckpointPart> write(
+        long steps, ToCoordinator.ShareOffered share, Materializer materializer) {
       throw new IllegalStateException("nobody asks for a checkpoint");
     }
 

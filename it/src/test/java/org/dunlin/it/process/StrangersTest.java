@@ -207,7 +207,24 @@ class StrangersTest {
         int epoch,
         long history,
         List<CutRecord> cuts,
-        List<CheckpointPart> parts) {
+        List<CheckpointPart> parts,
+        Consumer<String> told) {
+      throw new AssertionError("nothing was begun");
+    }
+
+    @Override
+    public boolean membersWrite() {
+      return true;
+    }
+
+    @Override
+    public boolean hasCopies() {
+      return false;
+    }
+
+    @Override
+    public CompletionStage<CheckpointPart> write(
+        long steps, ToCoordinator.ShareOffered share, Materializer materializer) {
       throw new AssertionError("nothing was begun");
     }
 

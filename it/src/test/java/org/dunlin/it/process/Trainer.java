@@ -79,6 +79,16 @@ final class Trainer implements AutoCloseable {
     return start(before, List.of(), Path.of(""), arguments, Map.of());
   }
 
+  /** The same with a working folder of its own. */
+  static Trainer coordinatorIn(Path folder, Path runFolder, Map<String, Object> keys)
+      throws IOException {
+    return start(in(folder), List.of(), runFolder, arguments("coordinator", keys), Map.of());
+  }
+
+  private static List<String> in(Path folder) {
+    return List.of("sh", "-c", "cd '%s' && exec \"$@\"".formatted(folder), "sh");
+  }
+
   private static Trainer start(Path runFolder, String command, Map<String, Object> keys)
       throws IOException {
     return start(List.of(), List.of(), runFolder, arguments(command, keys), Map.of());
@@ -92,9 +102,20 @@ final class Trainer implements AutoCloseable {
 
   /** A worker, with some environment of its own. */
   static Trainer worker(Map<String, String> environment, String... arguments) throws IOException {
+    return worker(List.of(), environment, arguments);
+  }
+
+  /** The same with a working folder of its own. */
+  static Trainer workerIn(Path folder, String... arguments) throws IOException {
+    return worker(in(folder), Map.of(), arguments);
+  }
+
+  private static Trainer worker(
+      List<String> before, Map<String, String> environment, String... arguments)
+      throws IOException {
     List<String> all = new ArrayList<>(List.of("worker"));
     all.addAll(List.of(arguments));
-    return start(List.of(), List.of(), Path.of(""), all, environment);
+    return start(before, List.of(), Path.of(""), all, environment);
   }
 
   /** A proof of what a run has used. */

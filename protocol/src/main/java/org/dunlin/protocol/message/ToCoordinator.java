@@ -95,6 +95,17 @@ public sealed interface ToCoordinator extends OnWire {
       implements ToCoordinator {}
 
   /**
+   * A share of a checkpoint, to be written.
+   *
+   * @param number of the checkpoint
+   * @param share from 0 to {@code shares - 1}
+   * @param values tensor by tensor in the share's order, front to back
+   */
+  record ShareOffered(
+      WorkerId worker, Term term, long number, int share, int shares, SourceRef<StateChunk> values)
+      implements ToCoordinator {}
+
+  /**
    * A share of a checkpoint lies on the disk, whole.
    *
    * @param number of the checkpoint

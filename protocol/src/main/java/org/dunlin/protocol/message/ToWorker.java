@@ -103,6 +103,9 @@ public sealed interface ToWorker extends OnWire {
    */
   record WriteShare(Term term, long number, String folder) implements ToWorker {}
 
+  /** Send what was kept for a checkpoint, which the coordinator writes. */
+  record SendShare(Term term, long number) implements ToWorker {}
+
   /** Send the parameters as they are after {@code steps} updates. */
   record Export(Term term, long steps) implements ToWorker {}
 

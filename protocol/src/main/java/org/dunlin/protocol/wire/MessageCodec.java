@@ -3,8 +3,10 @@ package org.dunlin.protocol.wire;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.UnsafeByteOperations;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.zip.CRC32C;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.stream.SourceRef;
 import org.dunlin.protocol.Generation;
@@ -33,6 +35,7 @@ import org.dunlin.protocol.message.ToCoordinator.PartWritten;
 import org.dunlin.protocol.message.ToCoordinator.Parted;
 import org.dunlin.protocol.message.ToCoordinator.Prepared;
 import org.dunlin.protocol.message.ToCoordinator.Return;
+import org.dunlin.protocol.message.ToCoordinator.ShareOffered;
 import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.message.ToWorker.Assign;
 import org.dunlin.protocol.message.ToWorker.Checkpoint;
@@ -43,6 +46,7 @@ import org.dunlin.protocol.message.ToWorker.Leave;
 import org.dunlin.protocol.message.ToWorker.Lesson;
 import org.dunlin.protocol.message.ToWorker.Park;
 import org.dunlin.protocol.message.ToWorker.Recognize;
+import org.dunlin.protocol.message.ToWorker.SendShare;
 import org.dunlin.protocol.message.ToWorker.Teach;
 import org.dunlin.protocol.message.ToWorker.Welcome;
 import org.dunlin.protocol.message.ToWorker.WriteShare;
@@ -84,6 +88,7 @@ final class MessageCodec {
             case Leaving l -> "leaving";
             case PartWritten p -> "part-written";
             case PartLost p -> "part-lost";
+            case ShareOffered s -> "share-offered";
           };
       case ToWorker m ->
           switch (m) {
@@ -99,6 +104,7 @@ final class MessageCodec {
             case Lesson l -> "lesson";
             case Checkpoint c -> "checkpoint";
             case WriteShare w -> "write-share";
+            case SendShare s -> "send-share";
           };
       case LessonItem m -> LessonCodec.manifest(m);
       case FeedItem m ->
@@ -124,6 +130,7 @@ final class MessageCodec {
               .setTensor(c.tensor())
               .setFirstElement(c.firstElement())
               .setValues(UnsafeByteOperations.unsafeWrap(c.values().duplicate()))
+              .setCrc32C(crc32c(c.values()))
               .build();
       default -> throw new IllegalArgumentException("no wire form: " + message.getClass());
     };
@@ -202,6 +209,15 @@ final class MessageCodec {
               .setTerm(m.term().number())
               .setNumber(m.number())
               .setPart(CheckpointCodec.write(m.part()))
+              .build();
+      case ShareOffered m ->
+          ShareOfferedWire.newBuilder()
+              .setWorker(write(m.worker()))
+              .setTerm(m.term().number())
+              .setNumber(m.number())
+              .setShare(m.share())
+              .setShares(m.shares())
+              .setValues(references.source(m.values()))
               .build();
       case PartLost m ->
           PartLostWire.newBuilder()
@@ -309,6 +325,8 @@ final class MessageCodec {
               .setNumber(m.number())
               .setFolder(m.folder())
               .build();
+      case SendShare m ->
+          SendShareWire.newBuilder().setTerm(m.term().number()).setNumber(m.number()).build();
     };
   }
 
@@ -419,6 +437,20 @@ final class MessageCodec {
         WriteShareWire m = WriteShareWire.parseFrom(bytes);
         yield new WriteShare(new Term(m.getTerm()), m.getNumber(), m.getFolder());
       }
+      case "send-share" -> {
+        SendShareWire m = SendShareWire.parseFrom(bytes);
+        yield new SendShare(new Term(m.getTerm()), m.getNumber());
+      }
+      case "share-offered" -> {
+        ShareOfferedWire m = ShareOfferedWire.parseFrom(bytes);
+        yield new ShareOffered(
+            read(m.getWorker()),
+            new Term(m.getTerm()),
+            m.getNumber(),
+            m.getShare(),
+            m.getShares(),
+            references.source(m.getValues()));
+      }
       case "leaving" -> new Leaving(read(LeavingWire.parseFrom(bytes).getWorker()));
       case "learn" -> {
         LearnWire m = LearnWire.parseFrom(bytes);
@@ -448,16 +480,32 @@ final class MessageCodec {
       case "begun", "part", "held", "done", "digest" -> LessonCodec.read(manifest, bytes);
       case "header" -> BatchCodec.read(StepHeaderWire.parseFrom(bytes));
       case "slot" -> BatchCodec.read(SlotBatchWire.parseFrom(bytes));
-      case "chunk" -> {
-        StateChunkWire m = StateChunkWire.parseFrom(bytes);
-        yield new StateChunk(
+      case "chunk" -> read(StateChunkWire.parseFrom(bytes));
+      default -> throw new IllegalArgumentException("unknown message kind: " + manifest);
+    };
+  }
+
+  // From memory to memory: what one machine's memory or a cable spoils must not be kept as a state.
+  private static StateChunk read(StateChunkWire m) {
+    StateChunk chunk =
+        new StateChunk(
             Kind.valueOf(m.getKind()),
             m.getTensor(),
             m.getFirstElement(),
             m.getValues().asReadOnlyByteBuffer());
-      }
-      default -> throw new IllegalArgumentException("unknown message kind: " + manifest);
-    };
+    int found = crc32c(chunk.values());
+    if (found != m.getCrc32C()) {
+      throw new IllegalArgumentException(
+          "%s, from element %d: CRC32C is %08x (expected: %08x, the sender's)"
+              .formatted(chunk.tensor(), chunk.firstElement(), found, m.getCrc32C()));
+    }
+    return chunk;
+  }
+
+  private static int crc32c(ByteBuffer values) {
+    CRC32C crc = new CRC32C();
+    crc.update(values.duplicate());
+    return (int) crc.getValue();
   }
 
   private Join read(JoinWire m) {

@@ -3,6 +3,9 @@ package org.dunlin.protocol.wire;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.ByteString;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
@@ -10,6 +13,8 @@ import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.ledger.LedgerRecord;
+import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToCoordinator.Prepared;
 import org.dunlin.protocol.run.BatchSpec;
@@ -132,6 +137,26 @@ class CodecTest {
     assertThat(BatchCodec.read(BatchCodec.write(batch)))
         .usingRecursiveComparison()
         .isEqualTo(batch);
+  }
+
+  @Test
+  void shouldKeepAChunkOfAStateOrRefuseIt() throws Exception {
+    ByteBuffer values = ByteBuffer.allocate(12).order(ByteOrder.LITTLE_ENDIAN);
+    values.asFloatBuffer().put(new float[] {1.5f, -0f, Float.NaN});
+    StateChunk chunk = new StateChunk(Kind.SECOND_MOMENT, "t", 300, values.asReadOnlyBuffer());
+    MessageCodec codec = new MessageCodec(null);
+    byte[] bytes = codec.write(chunk).toByteArray();
+    assertThat(codec.read(MessageCodec.manifest(chunk), bytes)).isEqualTo(chunk);
+
+    StateChunkWire wire = StateChunkWire.parseFrom(bytes);
+    for (int bit = 0; bit < 8 * values.capacity(); bit++) {
+      byte[] flipped = wire.getValues().toByteArray();
+      flipped[bit / 8] ^= (byte) (1 << bit % 8);
+      byte[] spoiled =
+          wire.toBuilder().setValues(ByteString.copyFrom(flipped)).build().toByteArray();
+      assertThatThrownBy(() -> codec.read(MessageCodec.manifest(chunk), spoiled))
+          .hasMessageStartingWith("t, from element 300: CRC32C is ");
+    }
   }
 
   @Test

@@ -5,7 +5,10 @@ import java.nio.ByteOrder;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.dunlin.data.checkpoint.StateTensor;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.StateChunk;
@@ -25,6 +28,52 @@ final class StateChunks {
     return pieces.stream()
         .map(piece -> piece.read(into -> device.read(piece.tensor(), piece.firstElement(), into)))
         .iterator();
+  }
+
+  /** A share of a state, chunk by chunk, as it is kept; each is copied when it is asked for. */
+  static final class Share implements AutoCloseable {
+    private final Device.Snapshot snapshot;
+    private final Iterator<Piece> pieces;
+
+    private record Piece(StateTensor tensor, StateChunk.Piece values) {}
+
+    Share(Device.Snapshot snapshot) {
+      this.snapshot = snapshot;
+      this.pieces =
+          snapshot.tensors().stream()
+              .flatMap(
+                  of ->
+                      StateChunk.pieces(of.kind(), of.tensor().name(), of.tensor().elements())
+                          .map(values -> new Piece(of, values)))
+              .toList()
+              .iterator();
+    }
+
+    /**
+     * The next one, or none.
+     *
+     * @param broken told why there is none though there should be
+     */
+    Optional<StateChunk> next(Consumer<RuntimeException> broken) {
+      if (!pieces.hasNext()) {
+        return Optional.empty();
+      }
+      Piece piece = pieces.next();
+      try {
+        return Optional.of(
+            piece
+                .values()
+                .read(into -> snapshot.read(piece.tensor(), piece.values().firstElement(), into)));
+      } catch (RuntimeException e) {
+        broken.accept(e);
+        throw e;
+      }
+    }
+
+    @Override
+    public void close() {
+      snapshot.close();
+    }
   }
 
   /** Counts what arrives, so that a stream that ended early is not taken for a whole one. */

@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -25,8 +26,10 @@ import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.apache.pekko.actor.typed.receptionist.ServiceKey;
 import org.apache.pekko.dispatch.Dispatchers;
 import org.apache.pekko.stream.ActorAttributes;
+import org.apache.pekko.stream.Attributes;
 import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.SourceRef;
+import org.apache.pekko.stream.javadsl.Keep;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.stream.javadsl.StreamRefs;
@@ -63,6 +66,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   /** A coordinator answers at once, but a busy machine's cluster may take long to form. */
   private static final Duration ANSWER_LIMIT = Duration.ofMinutes(2);
+
+  // Of at most 1 MiB each.
+  private static final int SENT_AHEAD = 2;
 
   /** What reaches this actor. */
   public sealed interface Command {}
@@ -106,6 +112,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
 
   private record Kept(MemberEffect.Snapshot of, Device.Snapshot state) {}
 
+  private record Wanted(long number, Consumer<Kept> use) {}
+
   private enum Taken {
     TAKEN
   }
@@ -131,7 +139,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private Generation newest = new Generation(0);
   private List<WorkerId> roster = List.of();
   private Optional<Kept> kept = Optional.empty();
-  private Optional<ToWorker.WriteShare> awaited = Optional.empty();
+  private Optional<Wanted> awaited = Optional.empty();
   private String probe = "";
   private boolean leaves;
   private long silenceToldMs;
@@ -247,7 +255,8 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
           on(
               new MemberEvent.CheckpointAsked(
                   m.term(), m.number(), m.steps(), m.share(), m.shares()));
-      case ToWorker.WriteShare m -> writeShare(m);
+      case ToWorker.WriteShare m -> wanted(m.number(), one -> write(m.folder(), one));
+      case ToWorker.SendShare m -> wanted(m.number(), this::send);
       case ToWorker.Export m -> on(new MemberEvent.StateAsked(m.term(), m.steps()));
       case ToWorker.Leave m -> on(new MemberEvent.Dismissed(m.term(), m.reason(), m.refused()));
     };
@@ -626,7 +635,9 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   private void snapshot(MemberEffect.Snapshot snapshot) {
     letGo();
     kept = Optional.of(new Kept(snapshot, steps.snapshot(snapshot.share(), snapshot.shares())));
-    awaited.filter(asked -> asked.number() == snapshot.number()).ifPresent(this::writeShare);
+    awaited
+        .filter(asked -> asked.number() == snapshot.number())
+        .ifPresent(asked -> wanted(asked.number(), asked.use()));
   }
 
   private void letGo() {
@@ -635,23 +646,44 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
   }
 
   // The word to write may come while the update before the snapshot is still being applied.
-  private Behavior<Command> writeShare(ToWorker.WriteShare asked) {
-    Optional<Kept> one = kept.filter(k -> k.of().number() == asked.number());
-    awaited = one.isEmpty() ? Optional.of(asked) : Optional.empty();
-    if (one.isEmpty()) {
-      return this;
+  private Behavior<Command> wanted(long number, Consumer<Kept> use) {
+    Optional<Kept> one = kept.filter(k -> k.of().number() == number);
+    awaited = one.isEmpty() ? Optional.of(new Wanted(number, use)) : Optional.empty();
+    if (one.isPresent()) {
+      kept = Optional.empty();
+      use.accept(one.get());
     }
-    if (asked.folder().isEmpty()) {
-      letGo();
-      return this;
+    return this;
+  }
+
+  private void write(String folder, Kept one) {
+    if (folder.isEmpty()) {
+      one.state().close();
+      return;
     }
-    kept = Optional.empty();
-    MemberEffect.Snapshot of = one.get().of();
+    MemberEffect.Snapshot of = one.of();
     getContext()
         .pipeToSelf(
-            parts.write(Path.of(asked.folder()), of.share(), of.shares(), one.get().state()),
+            parts.write(Path.of(folder), of.share(), of.shares(), one.state()),
             (part, error) -> new PartDone(of, Optional.ofNullable(part), error));
-    return this;
+  }
+
+  // Read on a thread that may wait for an update, and no further ahead than the coordinator asks.
+  private void send(Kept one) {
+    MemberEffect.Snapshot of = one.of();
+    ActorRef<Command> self = getContext().getSelf();
+    SourceRef<StateChunk> values =
+        Source.<StateChunk, StateChunks.Share>unfoldResource(
+                () -> new StateChunks.Share(one.state()),
+                share -> share.next(why -> self.tell(new PartDone(of, Optional.empty(), why))),
+                StateChunks.Share::close)
+            .withAttributes(ActorAttributes.dispatcher(Dispatchers.DefaultBlockingDispatcherId()))
+            .toMat(StreamRefs.sourceRef(), Keep.right())
+            .withAttributes(Attributes.inputBuffer(SENT_AHEAD, SENT_AHEAD))
+            .run(materializer);
+    tell(
+        new ToCoordinator.ShareOffered(
+            setup.worker(), of.term(), of.number(), of.share(), of.shares(), values));
   }
 
   private Behavior<Command> partDone(PartDone done) {

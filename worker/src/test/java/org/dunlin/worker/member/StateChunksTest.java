@@ -4,9 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.dunlin.data.checkpoint.StateTensor;
+import org.dunlin.data.model.Tensor;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
@@ -86,6 +90,73 @@ class StateChunksTest {
         .isInstanceOf(IllegalStateException.class)
         .hasMessage("the device of w#1 is closed");
     assertThat(device.reads).isEqualTo(1);
+  }
+
+  @Test
+  void shouldSendAShareTensorByTensorAndLetItGo() {
+    Kept kept = new Kept();
+    StateChunks.Share share = new StateChunks.Share(kept);
+    assertThat(kept.reads).isEmpty();
+    List<RuntimeException> told = new ArrayList<>();
+    List<String> sent = new ArrayList<>();
+    Optional<StateChunk> next = share.next(told::add);
+    while (next.isPresent()) {
+      StateChunk chunk = next.get();
+      sent.add(
+          "%s.%s from %d: %d bytes"
+              .formatted(
+                  chunk.kind(), chunk.tensor(), chunk.firstElement(), chunk.values().remaining()));
+      assertThat(kept.reads).hasSameSizeAs(sent); // none is read ahead
+      next = share.next(told::add);
+    }
+    assertThat(sent)
+        .containsExactly(
+            "PARAMETER.a from 0: 1048576 bytes",
+            "PARAMETER.a from 262144: 4 bytes",
+            "SECOND_MOMENT.b from 0: 12 bytes");
+    assertThat(told).isEmpty();
+    share.close();
+    assertThat(kept.isClosed).isTrue();
+  }
+
+  @Test
+  void shouldSayWhyAShareEndsEarly() {
+    Kept kept = new Kept();
+    StateChunks.Share share = new StateChunks.Share(kept);
+    List<RuntimeException> told = new ArrayList<>();
+    assertThat(share.next(told::add)).isPresent();
+    kept.why = Optional.of(Refusal.run("no memory for a copy"));
+    assertThatThrownBy(() -> share.next(told::add)).hasMessage("no memory for a copy");
+    assertThat(told).containsExactly(kept.why.get());
+  }
+
+  /** A share of two tensors. */
+  private static final class Kept implements Device.Snapshot {
+    private final List<String> reads = new ArrayList<>();
+    private Optional<RuntimeException> why = Optional.empty();
+    private boolean isClosed;
+
+    @Override
+    public List<StateTensor> tensors() {
+      return List.of(
+          new StateTensor(Kind.PARAMETER, new Tensor("a", List.of(CHUNK + 1L))),
+          new StateTensor(Kind.SECOND_MOMENT, new Tensor("b", List.of(3L))));
+    }
+
+    @Override
+    public void read(StateTensor tensor, long firstElement, FloatBuffer into) {
+      why.ifPresent(
+          broken -> {
+            throw broken;
+          });
+      reads.add(tensor + " from " + firstElement);
+      into.position(into.limit());
+    }
+
+    @Override
+    public void close() {
+      isClosed = true;
+    }
   }
 
   /** A device that holds one parameter and computes nothing. */

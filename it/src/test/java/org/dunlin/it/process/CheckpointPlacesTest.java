@@ -1,0 +1,195 @@
+package org.dunlin.it.process;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.stream.Stream;
+import org.dunlin.conf.launch.Job;
+import org.dunlin.conf.launch.LedgerCheck;
+import org.dunlin.conf.launch.LedgerRequest;
+import org.dunlin.conf.launch.Outcome;
+import org.dunlin.conf.launch.StopRequest;
+import org.dunlin.conf.report.Watcher;
+import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.data.model.Sha256;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Checkpoints on the coordinator's disk alone, and with a second copy. */
+@Tag("process")
+class CheckpointPlacesTest {
+  private static final long STEPS = 120;
+  private static final long FEW_STEPS = 20;
+  private static final String INVITATION = "  dunlin worker --join ";
+
+  @TempDir private Path temp;
+
+  @TempDir private static Path calm;
+
+  @BeforeAll
+  static void trainCalmly() {
+    train(Golden.keys(calm.resolve("run"), STEPS, 0), STEPS);
+  }
+
+  /**
+   * The checkpoint folder is named by each process's own working folder: workers, which have
+   * others, have none under that name.
+   */
+  @Test
+  void shouldNeedNoFolderThatWorkersSee() throws Exception {
+    Path run = temp.resolve("run");
+    Map<String, Object> keys = keys(run, STEPS, 2);
+    keys.put("checkpoint.writer", "one");
+    keys.put("checkpoint.folder", "/proc/self/cwd/kept");
+    keys.put("cluster.host", "127.0.0.1");
+    keys.put("cluster.port", 0);
+    killAtACheckpoint(run, keys);
+    Path kept = temp.resolve("coordinator/kept");
+    assertThat(tensors(kept.resolve("step-000010")))
+        .containsOnlyKeys("part-1-of-2-first#1.safetensors", "part-2-of-2-second#1.safetensors");
+    assertThat(temp.resolve("workers")).isEmptyDirectory();
+
+    Map<String, Object> alone = keys(run, STEPS, 0);
+    alone.put("run.resume", "newest");
+    alone.put("checkpoint.folder", kept);
+    List<String> notes = train(alone, STEPS);
+    assertThat(notes)
+        .anyMatch(note -> note.startsWith("the run goes on from its checkpoint after "));
+    requireCalmBits(run);
+  }
+
+  @Test
+  void shouldWriteTheFilesThatMembersWouldHaveWritten() throws Exception {
+    Path all = temp.resolve("all");
+    Path one = temp.resolve("one");
+    assertThat(train(keys(all, FEW_STEPS, 0), FEW_STEPS)).noneMatch(note -> note.contains("copy"));
+    Map<String, Object> keys = keys(one, FEW_STEPS, 0);
+    keys.put("checkpoint.writer", "one");
+    assertThat(train(keys, FEW_STEPS)).noneMatch(note -> note.contains("copy"));
+    for (String step : List.of("step-000010", "step-000020")) {
+      assertThat(tensors(one.resolve("checkpoints").resolve(step)))
+          .isNotEmpty()
+          .isEqualTo(tensors(all.resolve("checkpoints").resolve(step)));
+    }
+  }
+
+  @Test
+  void shouldGoOnFromTheCopyOfACheckpointThatTheDiskHasSpoiled() throws Exception {
+    Path run = temp.resolve("run");
+    Map<String, Object> keys = keys(run, STEPS, 0);
+    keys.put("checkpoint.copy", temp.resolve("copies"));
+    train(keys, 35);
+    Path newest = newest(run.resolve("checkpoints"));
+    Path copy = temp.resolve("copies").resolve(newest.getFileName());
+    assertThat(tensors(copy)).isNotEmpty().isEqualTo(tensors(newest));
+    Path part = newest.resolve(tensors(newest).keySet().iterator().next());
+    byte[] bytes = Files.readAllBytes(part);
+    bytes[bytes.length / 2] ^= 4;
+    Files.write(part, bytes);
+
+    keys.put("run.resume", "newest");
+    List<String> notes = train(keys, STEPS);
+    assertThat(notes)
+        .filteredOn(note -> note.contains(newest.toString()))
+        .singleElement()
+        .asString()
+        .contains(" steps is read from its copy " + copy + ", because " + part);
+    requireCalmBits(run);
+  }
+
+  private void killAtACheckpoint(Path run, Map<String, Object> keys) throws Exception {
+    Path elsewhere = Files.createDirectory(temp.resolve("workers"));
+    Path here = Files.createDirectory(temp.resolve("coordinator"));
+    try (Trainer coordinator = Trainer.coordinatorIn(here, run, keys)) {
+      String at = coordinator.awaitLine(INVITATION).substring(INVITATION.length());
+      try (Trainer first = worker(elsewhere, at, "first");
+          Trainer second = worker(elsewhere, at, "second")) {
+        coordinator.awaitLine("checkpoint: ");
+        List<ProcessHandle> all = new ArrayList<>(coordinator.family());
+        all.addAll(first.family());
+        all.addAll(second.family());
+        Trainer.signal("KILL", all);
+        Trainer.awaitEnd(all);
+      }
+    }
+  }
+
+  private static Trainer worker(Path folder, String at, String name) throws Exception {
+    return Trainer.workerIn(
+        folder, "--join", at, "--name", name, "--threads", "1", "--wait", "30s");
+  }
+
+  private static Map<String, Object> keys(Path run, long steps, int workers) {
+    Map<String, Object> keys = new HashMap<>(Golden.keys(run, steps, workers));
+    keys.put("checkpoint.every-steps", 10);
+    keys.put("checkpoint.keep-last", 100);
+    return keys;
+  }
+
+  /** Trains until so many steps, and gives what was said. */
+  private static List<String> train(Map<String, Object> keys, long until) {
+    List<String> notes = new ArrayList<>();
+    StopRequest stop = StopRequest.byHand();
+    Watcher watcher =
+        new Watcher() {
+          @Override
+          public void accept(RunEvent event) {
+            if (event instanceof RunEvent.Noted noted) {
+              notes.add(noted.sentence());
+            }
+            if (event instanceof RunEvent.StepCommitted step && step.step() + 1 == until) {
+              stop.ask();
+            }
+          }
+
+          @Override
+          public void close() {}
+        };
+    try (Job job = Job.open(Settings.load(Optional.empty(), keys));
+        Watcher all = job.watching(watcher)) {
+      assertThat(job.run(all, stop)).isNotInstanceOf(Outcome.Failed.class);
+    }
+    return notes;
+  }
+
+  private static Path newest(Path folder) throws Exception {
+    try (Stream<Path> all = Files.list(folder)) {
+      return all.max(Comparator.naturalOrder()).orElseThrow();
+    }
+  }
+
+  private static Map<String, String> tensors(Path checkpoint) throws Exception {
+    Map<String, String> found = new HashMap<>();
+    try (Stream<Path> all = Files.list(checkpoint)) {
+      for (Path file : all.filter(one -> one.toString().endsWith(".safetensors")).toList()) {
+        found.put(file.getFileName().toString(), Sha256.of(file));
+      }
+    }
+    return found;
+  }
+
+  private static void requireCalmBits(Path run) throws Exception {
+    String weights = "model/model.safetensors";
+    assertThat(Sha256.of(run.resolve(weights)))
+        .isEqualTo(Sha256.of(calm.resolve("run").resolve(weights)));
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    LedgerCheck.run(
+        new LedgerRequest(run, false, OptionalLong.empty()),
+        new PrintStream(out, true, StandardCharsets.UTF_8));
+    assertThat(out.toString(StandardCharsets.UTF_8)).contains("each counted exactly once");
+  }
+}
