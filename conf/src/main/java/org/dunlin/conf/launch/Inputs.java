@@ -21,6 +21,7 @@ import org.dunlin.coordinator.model.ModelExport;
 import org.dunlin.coordinator.record.RecordFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.AuditPlan;
 import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.EvaluationPlan;
@@ -317,6 +318,7 @@ final class Inputs implements AutoCloseable {
             settings.checkpointEverySteps(), settings.checkpointAtEpochEnd(), true, true),
         Duration.ofMinutes(settings.checkpointEveryMinutes()),
         evaluationPlan,
+        new AuditPlan(settings.auditEverySteps(), spec.seed()),
         measures,
         records.cutsBefore(),
         step -> Feed.batches(samples, tokenizer, spec, step),

@@ -136,6 +136,7 @@ final class Keys {
   static final Key<Boolean> DIFFERENT_KERNELS =
       declare(Key.flag("cluster.allow-different-kernels"));
   static final Key<Long> LEASE_MS = declare(Key.whole("step.lease-ms", LEAST_LEASE_MS, INT));
+  static final Key<Long> AUDIT_STEPS = declare(Key.whole("step.audit-every", 0, INT));
   static final Key<Long> WORKER_HEAP = declare(Key.whole("heap-mib.worker", LEAST_HEAP_MIB, INT));
   static final Key<Long> COORDINATOR_HEAP =
       declare(Key.whole("heap-mib.coordinator", LEAST_HEAP_MIB, INT));
@@ -160,6 +161,7 @@ final class Keys {
           "compute-threads",
           "micro-batch.probe",
           "step.lease-ms",
+          "step.audit-every",
           "feed.window-tokens");
   private static final List<String> FREE_GROUPS =
       List.of("checkpoint.", "eval.", "coordinator.", "cluster.", "heap-mib.", "log.");

@@ -389,6 +389,11 @@ public final class Settings {
     return int32(Keys.COORDINATOR_HEAP);
   }
 
+  /** One in so many steps is computed twice; 0: none is. */
+  public long auditEverySteps() {
+    return get(Keys.AUDIT_STEPS);
+  }
+
   public long feedWindowTokens() {
     return get(Keys.WINDOW_TOKENS);
   }

@@ -177,7 +177,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
             run.spec().compute().reduction() == Reduction.ORDERED, // or bits would hang on time
             run.past(),
             run.plan(),
-            run.evaluationPlan());
+            run.evaluationPlan(),
+            run.auditPlan());
     // Not the actor's own: a stream to a worker must end in order, after this actor has stopped.
     this.materializer = Materializer.matFromSystem(context.getSystem());
     ActorRef<Command> self = context.getSelf();
@@ -878,6 +879,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
               assign.generation(),
               assign.firstStep(),
               List.copyOf(roster),
+              assign.recompute(),
               feeder.open(share, assign.firstStep())));
     }
     if (!started && (run.term().number() == 1 || run.resumes().isPresent())) {

@@ -13,6 +13,7 @@ import org.apache.pekko.stream.Materializer;
 import org.apache.pekko.stream.javadsl.Source;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.AuditPlan;
 import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
@@ -46,6 +47,7 @@ import org.dunlin.protocol.run.RunSpec;
  * @param plan of its checkpoints
  * @param checkpointEvery besides, by the clock; zero: not
  * @param evaluationPlan of its evaluations
+ * @param auditPlan of its audits
  * @param evaluator measures checkpoints
  * @param batches the plan's steps from one on, read on demand
  * @param checkpoints where the state is kept, at its beginning too
@@ -68,6 +70,7 @@ public record Run(
     CheckpointPlan plan,
     Duration checkpointEvery,
     EvaluationPlan evaluationPlan,
+    AuditPlan auditPlan,
     Evaluator evaluator,
     List<CutRecord> cuts,
     LongFunction<Source<StepBatch, NotUsed>> batches,

@@ -6,6 +6,7 @@ import java.util.SortedSet;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.CheckpointPart;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.run.Scalars;
 
 /** What has to be done, front to back: a list of them is carried out in its order. */
@@ -26,8 +27,13 @@ public sealed interface Effect {
   record Teach(WorkerId learner, long lesson, Generation generation, List<WorkerId> teachers)
       implements Effect {}
 
-  /** Send the generation's shares to all its members and feed them from a step on. */
-  record Assign(Generation generation, long firstStep, List<Share> shares) implements Effect {}
+  /**
+   * Send the generation's shares to all its members and feed them from a step on.
+   *
+   * @param recompute what they compute in that step
+   */
+  record Assign(Generation generation, long firstStep, List<Share> shares, Recompute recompute)
+      implements Effect {}
 
   /**
    * Make it durable that the step counts, with its samples.

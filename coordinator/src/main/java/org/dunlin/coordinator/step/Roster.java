@@ -25,6 +25,7 @@ import org.dunlin.coordinator.step.StepProtocol.Decision;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.Recompute;
 
 /**
  * Who takes part in a run. Workers come: before the first step they are welcomed with its first
@@ -41,6 +42,7 @@ final class Roster {
   private final Ending ending;
   private final Checkpoints checkpoints;
   private final Measuring measuring;
+  private final AuditPlan audits;
 
   Roster(
       Term term,
@@ -48,13 +50,15 @@ final class Roster {
       Admission admission,
       Ending ending,
       Checkpoints checkpoints,
-      Measuring measuring) {
+      Measuring measuring,
+      AuditPlan audits) {
     this.term = term;
     this.slots = slots;
     this.admission = admission;
     this.ending = ending;
     this.checkpoints = checkpoints;
     this.measuring = measuring;
+    this.audits = audits;
   }
 
   Decision joined(State state, Joined event) {
@@ -203,7 +207,9 @@ final class Roster {
     List<Share> shares = Share.balanced(members, slots, next.speeds());
     Generation generation = next.generation().next();
     next = next.withGeneration(generation, shares);
-    effects.add(new Assign(generation, next.step(), shares));
+    // What counts for an audit must be its owner's, whom claims of kept work would change.
+    Recompute recompute = audits.audits(next.step()) ? Recompute.ALL : Recompute.MISSING;
+    effects.add(new Assign(generation, next.step(), shares, recompute));
     next = measuring.goOn(next, checkpoints, effects);
     for (WorkerId spare : state.spares()) {
       if (!next.teachers().isEmpty()) {

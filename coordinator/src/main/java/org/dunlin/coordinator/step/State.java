@@ -30,6 +30,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param probe of the run's kernels: the first loaded worker's
  * @param shares of the generation's members
  * @param prepared results of the lowest uncommitted step, by member
+ * @param audit how often that step has been computed before, if it is audited
  * @param awaited a record that is being made durable, before which nothing is computed
  * @param committing whether the step is being made durable in the ledger: it will be committed
  * @param source who was asked for the parameters, while they are being saved
@@ -55,6 +56,7 @@ public record State(
     Optional<String> probe,
     List<Share> shares,
     Map<WorkerId, StepResult> prepared,
+    Audit audit,
     Optional<CutRecord> awaited,
     boolean committing,
     Optional<WorkerId> source,
@@ -103,6 +105,7 @@ public record State(
         Optional.empty(),
         List.of(),
         Map.of(),
+        Audit.NONE,
         Optional.empty(),
         false,
         Optional.empty(),
@@ -158,6 +161,7 @@ public record State(
     private Optional<String> nextProbe = probe;
     private List<Share> nextShares = shares;
     private Map<WorkerId, StepResult> nextPrepared = prepared;
+    private Audit nextAudit = audit;
     private Optional<CutRecord> nextAwaited = awaited;
     private boolean nextCommitting = committing;
     private Optional<WorkerId> nextSource = source;
@@ -187,6 +191,7 @@ public record State(
         next.nextProbe,
         next.nextShares,
         next.nextPrepared,
+        next.nextAudit,
         next.nextAwaited,
         next.nextCommitting,
         next.nextSource,
@@ -201,6 +206,10 @@ public record State(
 
   State with(Checkpointing now) {
     return with(next -> next.nextCheckpoints = now);
+  }
+
+  State with(Audit now) {
+    return with(next -> next.nextAudit = now);
   }
 
   State with(Evaluations now) {
@@ -227,6 +236,7 @@ public record State(
           next.nextProbe = Optional.empty();
           next.nextShares = List.of();
           next.nextPrepared = Map.of();
+          next.nextAudit = Audit.NONE;
           next.nextAwaited = Optional.empty();
           next.nextCommitting = false;
           next.nextSource = Optional.empty();
@@ -301,6 +311,7 @@ public record State(
           next.nextGeneration = begun;
           next.nextShares = owners;
           next.nextPrepared = Map.of();
+          next.nextAudit = Audit.NONE;
           next.nextAwaited = Optional.empty();
           next.nextSpeeds = speeds.sharedOut();
         });
@@ -387,6 +398,7 @@ public record State(
           next.nextStep = step + 1;
           next.nextSpeeds = speeds.after(shares, prepared);
           next.nextPrepared = Map.of();
+          next.nextAudit = Audit.NONE;
           next.nextCommitting = false;
           next.nextNotFinite = now;
           next.nextRetries = 0;

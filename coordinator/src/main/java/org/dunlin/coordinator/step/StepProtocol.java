@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.dunlin.coordinator.step.Auditing.Verdict;
 import org.dunlin.coordinator.step.Effect.AskState;
 import org.dunlin.coordinator.step.Effect.Commit;
 import org.dunlin.coordinator.step.Effect.Discard;
@@ -57,13 +58,13 @@ import org.dunlin.protocol.run.MicroBatchLimit;
  * </pre>
  *
  * A step is committed when every member of the generation is prepared for it with the same checksum
- * and the ledger has it, and only then does the next one begin. Slots move to other members only
- * then, in a new generation, and only when much time is to be gained. When a member is lost, or
- * holds another gradient or state than most, the others begin a new generation with the lowest
- * uncommitted step; when one is short of memory, all do, with smaller micro-batches, once that is
- * on record. An event that is late, repeated or of another life becomes a {@link Discard}, never an
- * exception. Who takes part is the {@link Roster}'s matter, and how a run ends the {@link
- * Ending}'s.
+ * and the ledger has it, and only then does the next one begin. Before that, some are computed once
+ * more by others: see {@link Auditing}. Slots move to other members only then, in a new generation,
+ * and only when much time is to be gained. When a member is lost, or holds another gradient or
+ * state than most, the others begin a new generation with the lowest uncommitted step; when one is
+ * short of memory, all do, with smaller micro-batches, once that is on record. An event that is
+ * late, repeated or of another life becomes a {@link Discard}, never an exception. Who takes part
+ * is the {@link Roster}'s matter, and how a run ends the {@link Ending}'s.
  */
 public final class StepProtocol {
   /**
@@ -96,6 +97,7 @@ public final class StepProtocol {
   private final Succession succession;
   private final Checkpoints checkpoints;
   private final Measuring measuring;
+  private final Auditing auditing;
   private final long mostNotFinite;
   private final boolean moves;
 
@@ -117,7 +119,8 @@ public final class StepProtocol {
         true,
         Past.NONE,
         CheckpointPlan.NONE,
-        EvaluationPlan.NONE);
+        EvaluationPlan.NONE,
+        AuditPlan.NONE);
   }
 
   /**
@@ -125,6 +128,7 @@ public final class StepProtocol {
    * @param past what earlier terms have committed; then it begins with {@link State#after}
    * @param plan of its checkpoints
    * @param evaluationPlan of its evaluations
+   * @param auditPlan of its audits; none are made where kernels may differ
    */
   public StepProtocol(
       Term term,
@@ -135,7 +139,8 @@ public final class StepProtocol {
       boolean moves,
       Past past,
       CheckpointPlan plan,
-      EvaluationPlan evaluationPlan) {
+      EvaluationPlan evaluationPlan,
+      AuditPlan auditPlan) {
     this.moves = moves;
     this.term = term;
     this.steps = steps;
@@ -145,7 +150,9 @@ public final class StepProtocol {
     this.measuring = new Measuring(evaluationPlan, steps);
     this.ending = new Ending(term, steps, mostNotFinite, measuring);
     this.checkpoints = new Checkpoints(term, plan, ending, measuring);
-    this.roster = new Roster(term, slots, admission, ending, checkpoints, measuring);
+    AuditPlan audits = admission.differentKernels() ? AuditPlan.NONE : auditPlan;
+    this.roster = new Roster(term, slots, admission, ending, checkpoints, measuring, audits);
+    this.auditing = new Auditing(audits, roster, ending);
     this.succession = new Succession(term, past, roster, checkpoints, ending);
   }
 
@@ -296,6 +303,13 @@ public final class StepProtocol {
       return disagree(state, byChecksum);
     }
     StepResult agreed = state.prepared().get(state.shares().get(0).worker());
+    return switch (auditing.of(state, agreed.checksum())) {
+      case Verdict.Goes goes -> goes.decision();
+      case Verdict.Counts counts -> count(state, agreed).after(counts.notes());
+    };
+  }
+
+  private Decision count(State state, StepResult agreed) {
     return new Decision(
         state.withCommitting(),
         List.of(

@@ -14,7 +14,8 @@ public final class Draws {
     HEADS(3),
     TEXT_SHUFFLE(4),
     SUB_SAMPLE(5),
-    SOURCE_ORDER(6);
+    SOURCE_ORDER(6),
+    AUDIT(7);
 
     private final int key;
 

@@ -34,6 +34,7 @@ import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.AuditPlan;
 import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
@@ -52,6 +53,7 @@ import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
@@ -270,6 +272,7 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
         CheckpointPlan.NONE,
         Duration.ZERO,
         EvaluationPlan.NONE,
+        AuditPlan.NONE,
         new NoEvaluations(),
         List.of(),
         batches,
@@ -447,6 +450,7 @@ final class ControlPlaneBenchmark implements Callable<Integer> {
               generation,
               0,
               roster,
+              Recompute.MISSING,
               Source.<FeedItem>empty().runWith(StreamRefs.sourceRef(), node.system())));
       show(wire, "header of a step", batch.header());
       show(wire, "a slot's batch", batch.slots().get(0));

@@ -22,6 +22,7 @@ import org.dunlin.coordinator.actor.CoordinatorActor;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.AuditPlan;
 import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
@@ -149,6 +150,7 @@ class StrangersTest {
         CheckpointPlan.NONE,
         Duration.ZERO,
         EvaluationPlan.NONE,
+        AuditPlan.NONE,
         new NoEvaluations(),
         List.of(),
         step -> Source.empty(),

@@ -9,6 +9,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.coordinator.step.AuditPlan;
 import org.dunlin.coordinator.step.CheckpointPlan;
 import org.dunlin.coordinator.step.CheckpointPoint;
 import org.dunlin.coordinator.step.CutRecord;
@@ -24,6 +25,8 @@ import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.CheckpointPart;
+import org.dunlin.protocol.message.Recompute;
+import org.dunlin.protocol.message.SlotDigest;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.MicroBatchLimit;
 import org.dunlin.protocol.run.Scalars;
@@ -35,11 +38,13 @@ import org.dunlin.worker.member.MemberState;
 /**
  * Plays a script. Its first line is {@code run WORKERS SLOTS STEPS}, with {@code comers=any} or
  * {@code comers=again} behind it where a worker that is lost before the first step is replaced, by
- * others or by itself; then each line is what one party hears, {@code coordinator: ...} or {@code
- * WORKER: ...}, and the indented lines below are all that it does about it. {@code #} begins a
- * remark; every slot has one query.
+ * others or by itself, and {@code audits} where every step is audited; then each line is what one
+ * party hears, {@code coordinator: ...} or {@code WORKER: ...}, and the indented lines below are
+ * all that it does about it. {@code #} begins a remark; every slot has one query.
  */
 final class Conversation {
+  private static final long CHECKSUM = 7;
+
   private final StepProtocol protocol;
   private final int slots;
   private final SortedMap<String, MemberState> members = new TreeMap<>();
@@ -57,7 +62,8 @@ final class Conversation {
             true,
             Past.NONE,
             checkpoints(run),
-            evaluations(run));
+            evaluations(run),
+            audits(run));
   }
 
   private static Admission.Comers comers(String[] run) {
@@ -74,6 +80,10 @@ final class Conversation {
         .map(word -> new EvaluationPlan(Long.parseLong(word[0]), Long.parseLong(word[1])))
         .findFirst()
         .orElse(EvaluationPlan.NONE);
+  }
+
+  private static AuditPlan audits(String[] run) {
+    return List.of(run).contains("audits") ? new AuditPlan(1, 0) : AuditPlan.NONE;
   }
 
   private static CheckpointPlan checkpoints(String[] run) {
@@ -124,11 +134,7 @@ final class Conversation {
       case "loaded" ->
           new Event.Loaded(worker(w[1]), Simulation.TERM, w.length > 2 ? w[2] : "probe");
       case "prepared" ->
-          new Event.Prepared(
-              worker(w[1]),
-              Simulation.TERM,
-              generation(w[2]),
-              w.length > 4 ? result(w[3], Long.parseLong(w[4])) : result(w[3]));
+          new Event.Prepared(worker(w[1]), Simulation.TERM, generation(w[2]), prepared(w));
       case "memory-short" ->
           new Event.MemoryShort(
               worker(w[1]),
@@ -225,7 +231,8 @@ final class Conversation {
               generation(w[1]),
               Long.parseLong(w[2]),
               Integer.parseInt(w[3]),
-              Integer.parseInt(w[4]));
+              Integer.parseInt(w[4]),
+              w.length > 5 ? Recompute.valueOf(w[5]) : Recompute.MISSING);
       case "met" -> new MemberEvent.Met(generation(w[1]));
       case "header" -> new MemberEvent.Fed(generation(w[1]), header(Long.parseLong(w[2])));
       case "batch" ->
@@ -256,8 +263,25 @@ final class Conversation {
     return new Generation(Long.parseLong(word.substring(1)));
   }
 
+  // STEP [CHECKSUM [SLOT=EMBEDDINGS/LOSS/UPSTREAM/GRADIENT ...]]
+  private static StepResult prepared(String[] w) {
+    StepResult result = result(w[3], w.length > 4 ? Long.parseLong(w[4]) : CHECKSUM);
+    List<SlotDigest> digests = Arrays.stream(w).skip(5).map(Conversation::digest).toList();
+    return Changed.of(result, "digests", digests);
+  }
+
+  private static SlotDigest digest(String word) {
+    String[] w = word.split("[=/]", -1);
+    return new SlotDigest(
+        Integer.parseInt(w[0]),
+        Long.parseLong(w[1]),
+        Long.parseLong(w[2]),
+        Long.parseLong(w[3]),
+        Long.parseLong(w[4]));
+  }
+
   private static StepResult result(String step) {
-    return result(step, 7);
+    return result(step, CHECKSUM);
   }
 
   private static StepResult result(String step, long checksum) {
@@ -281,7 +305,7 @@ final class Conversation {
     return switch (effect) {
       case Effect.Welcome e -> "welcome " + e.worker().name();
       case Effect.Assign e ->
-          "assign g%s from step %d:".formatted(e.generation(), e.firstStep())
+          "assign g%s from step %d%s:".formatted(e.generation(), e.firstStep(), text(e.recompute()))
               + e.shares().stream()
                   .map(s -> " %s[%d+%d]".formatted(s.worker().name(), s.firstSlot(), s.slots()))
                   .collect(Collectors.joining());
@@ -332,6 +356,14 @@ final class Conversation {
     };
   }
 
+  private static String text(Recompute recompute) {
+    return switch (recompute) {
+      case MISSING -> "";
+      case ALL -> " anew";
+      case ALL_SHOWN -> " anew and shown";
+    };
+  }
+
   private static String text(MemberEffect effect) {
     return switch (effect) {
       case MemberEffect.StandBy e -> "stand by: " + e.reason();
@@ -352,10 +384,11 @@ final class Conversation {
       case MemberEffect.BreakOff e -> "break off before g" + e.next();
       case MemberEffect.Meet e -> "meet g" + e.generation();
       case MemberEffect.Compute e ->
-          "compute g%s step %d, slots %s"
+          "compute g%s step %d%s, slots %s"
               .formatted(
                   e.generation(),
                   e.header().step(),
+                  text(e.recompute()),
                   e.own().stream().map(SlotBatch::slot).toList());
       case MemberEffect.TellPrepared e ->
           "tell prepared g%s step %d".formatted(e.generation(), e.result().step());

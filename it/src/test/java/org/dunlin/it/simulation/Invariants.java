@@ -1,10 +1,12 @@
 package org.dunlin.it.simulation;
 
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -17,6 +19,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.message.CheckpointPart;
+import org.dunlin.protocol.message.SlotDigest;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.worker.member.MemberEffect;
 import org.dunlin.worker.member.MemberEvent;
@@ -33,7 +36,10 @@ final class Invariants {
     private final Map<WorkerId, SimulatedWorker> waiting = new TreeMap<>();
     private final Map<WorkerId, Runnable> arrived = new TreeMap<>();
     private final Map<WorkerId, StepResult> prepared = new TreeMap<>();
-    private final Map<Integer, Long> leaves = new TreeMap<>();
+    private final TreeMap<Integer, Leaf> leaves = new TreeMap<>();
+    private final Map<Integer, Leaf> right = new TreeMap<>();
+    private final Map<Integer, List<Leaf>> kept = new TreeMap<>();
+    private Map<Integer, SlotDigest> digests = Map.of();
     private boolean parted;
 
     Together(Simulation.Epoch epoch) {
@@ -50,6 +56,7 @@ final class Invariants {
           Comparator.comparing(Simulation.Epoch::term).thenComparing(Simulation.Epoch::generation));
   private final TreeMap<Long, Long> committed = new TreeMap<>();
   private final Map<Long, Long> contents = new HashMap<>();
+  private final Map<Long, Long> truths = new HashMap<>();
   private final Map<Long, Simulation.Epoch> ledger = new HashMap<>();
   private boolean succeeds;
   private boolean rewinds;
@@ -117,16 +124,28 @@ final class Invariants {
     long step = compute.header().step();
     check(step == worker.applied(), worker.id() + " computes " + step + " on other parameters");
     Together together = generations.get(epoch);
+    worker.kept(compute.recompute()).forEach((slot, leaf) -> keep(together, slot, leaf));
     for (SlotBatch batch : compute.own()) {
-      long leaf = hash(hash(step, batch.slot()), worker.parameters());
-      for (int[] rows : batch.microBatches()) {
-        leaf = hash(leaf, rows.length);
-      }
+      Leaf leaf = worker.compute(batch, together.members.size());
       check(
           together.leaves.put(batch.slot(), leaf) == null,
           "slot " + batch.slot() + " summed twice");
+      together.right.put(batch.slot(), Leaf.of(batch, worker.parameters()));
     }
     arrive(worker, epoch, continuation);
+  }
+
+  private static void keep(Together together, int slot, Leaf leaf) {
+    together.kept.computeIfAbsent(slot, first -> new ArrayList<>()).add(leaf);
+  }
+
+  // As members' claims say: a slot stays with one that has it.
+  private static Leaf claimed(Together together, int slot, Leaf own) {
+    List<Leaf> same =
+        together.kept.getOrDefault(slot, List.of()).stream()
+            .filter(leaf -> leaf.key() == own.key())
+            .toList();
+    return same.isEmpty() || same.contains(own) ? own : same.get(0);
   }
 
   private void arrive(SimulatedWorker worker, Simulation.Epoch epoch, Runnable then) {
@@ -192,19 +211,29 @@ final class Invariants {
           together.leaves.size() == simulation.presentSlots(step),
           "step %d holds %d slots (expected: %d)"
               .formatted(step, together.leaves.size(), simulation.presentSlots(step)));
+      together.leaves.replaceAll((slot, own) -> claimed(together, slot, own));
+      together.digests = Leaf.digests(together.leaves);
       root = node(together.leaves, 1);
+      truths.put(place(epoch, step), node(together.right, 1));
       together.leaves.clear();
+      together.right.clear();
+      together.kept.clear();
       contents.put(place(epoch, step), root);
     }
     return root;
   }
 
-  private long node(Map<Integer, Long> sums, int node) {
+  /** Of the step that a generation has computed last. */
+  SlotDigest digest(Term term, Generation generation, int slot) {
+    return generations.get(new Simulation.Epoch(term, generation)).digests.get(slot);
+  }
+
+  private long node(Map<Integer, Leaf> leaves, int node) {
     if (node >= slots) {
-      return sums.getOrDefault(node - slots, 0L);
+      return Optional.ofNullable(leaves.get(node - slots)).map(Leaf::sum).orElse(0L);
     }
-    long left = node(sums, 2 * node);
-    long right = node(sums, 2 * node + 1);
+    long left = node(leaves, 2 * node);
+    long right = node(leaves, 2 * node + 1);
     return left == 0 ? right : right == 0 ? left : hash(left, right);
   }
 
@@ -232,6 +261,9 @@ final class Invariants {
     check(Set.copyOf(checksums).size() == 1, "step " + step + " counts with two contents");
     Long content = contents.get(place(epoch, step));
     check(content != null, "step " + step + " counts, but was reduced in another generation");
+    check(
+        content.equals(truths.get(place(epoch, step))),
+        "step " + step + " counts with what a machine computed wrongly");
     Long before = committed.get(step);
     check(before == null || before.equals(content), "step " + step + " counts with two contents");
     check(

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.dunlin.coordinator.step.Audit;
 import org.dunlin.coordinator.step.Checkpointing;
 import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.coordinator.step.Effect;
@@ -16,6 +17,7 @@ import org.dunlin.coordinator.step.State;
 import org.dunlin.coordinator.step.StepProtocol;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.WorkerId;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.worker.member.MemberEffect;
 import org.dunlin.worker.member.MemberEvent;
@@ -188,7 +190,7 @@ enum Mutation implements Minds {
           real.next(state, event),
           effect ->
               effect instanceof Effect.Assign a
-                  ? new Effect.Assign(a.generation(), a.firstStep() + 1, a.shares())
+                  ? Changed.of(a, "firstStep", a.firstStep() + 1)
                   : effect);
     }
   },
@@ -200,7 +202,7 @@ enum Mutation implements Minds {
           real.next(state, event),
           effect ->
               effect instanceof Effect.Assign a && state.generation().number() > 0
-                  ? new Effect.Assign(state.generation(), a.firstStep(), a.shares())
+                  ? Changed.of(a, "generation", state.generation())
                   : effect);
     }
   },
@@ -212,7 +214,7 @@ enum Mutation implements Minds {
           real.next(state, event),
           effect ->
               effect instanceof Effect.Assign a && a.generation().number() > 1
-                  ? new Effect.Assign(a.generation(), a.firstStep(), firstIsShort(a.shares()))
+                  ? Changed.of(a, "shares", firstIsShort(a.shares()))
                   : effect);
     }
   },
@@ -313,8 +315,7 @@ enum Mutation implements Minds {
       return real.next(
           state,
           event instanceof MemberEvent.Assigned a && state.phase() == MemberState.Phase.PREPARED
-              ? new MemberEvent.Assigned(
-                  a.term(), a.generation(), state.step(), a.firstSlot(), a.slots())
+              ? Changed.of(a, "firstStep", state.step())
               : event);
     }
   },
@@ -505,16 +506,101 @@ enum Mutation implements Minds {
           ? new MemberProtocol.Decision(state, List.of())
           : real.next(state, event);
     }
+  },
+
+  AUDIT_KEEPS_WHAT_WAS_COMPUTED {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return real.next(
+          state,
+          event instanceof MemberEvent.Assigned a
+              ? Changed.of(a, "recompute", Recompute.MISSING)
+              : event);
+    }
+  },
+
+  /** Who lies does so twice. */
+  AUDIT_WITH_THE_SAME_OWNERS {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      List<Audit.Round> rounds = first.next().audit().rounds();
+      if (rounds.isEmpty()) {
+        return first;
+      }
+      List<Share> same = rounds.get(0).shares();
+      return rewritten(
+          new StepProtocol.Decision(Changed.of(first.next(), "shares", same), first.effects()),
+          effect -> effect instanceof Effect.Assign a ? Changed.of(a, "shares", same) : effect);
+    }
+  },
+
+  AUDIT_IS_NOT_COMPARED {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      List<Audit.Round> rounds = state.audit().rounds();
+      return real.next(
+          state,
+          event instanceof Event.Prepared p && !rounds.isEmpty()
+              ? Changed.of(p, "result", checked(p.result(), rounds.get(0).checksum()))
+              : event);
+    }
+  },
+
+  AUDIT_GOES_ON_WITH_OTHER_MEMBERS {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      StepProtocol.Decision first = real.next(state, event);
+      boolean isLoss = event instanceof Event.Lost && first.next().step() == state.step();
+      return isLoss
+          ? new StepProtocol.Decision(
+              Changed.of(first.next(), "audit", state.audit()), first.effects())
+          : first;
+    }
+  },
+
+  AUDIT_IS_NOT_SHOWN {
+    @Override
+    public MemberProtocol.Decision member(
+        MemberProtocol real, MemberState state, MemberEvent event) {
+      return real.next(
+          state,
+          event instanceof MemberEvent.Assigned a && a.recompute() == Recompute.ALL_SHOWN
+              ? Changed.of(a, "recompute", Recompute.ALL)
+              : event);
+    }
+  },
+
+  AUDIT_COUNTS_WITHOUT_A_SECOND_TIME {
+    @Override
+    public StepProtocol.Decision coordinator(StepProtocol real, State state, Event event) {
+      boolean isLast =
+          event instanceof Event.Prepared
+              && state.audit().rounds().isEmpty()
+              && state.prepared().size() == state.shares().size() - 1;
+      return real.next(
+          isLast
+              ? Changed.of(
+                  state,
+                  "audit",
+                  new Audit(
+                      List.of(
+                          new Audit.Round(
+                              state.shares(),
+                              ((Event.Prepared) event).result().checksum(),
+                              Map.of()))))
+              : state,
+          event);
+    }
   };
 
   private static StepResult at(StepResult r, long step) {
-    return new StepResult(
-        step, r.checksum(), r.applied(), r.gradientNorm(), r.scalars(), r.slotLosses(), r.busyMs());
+    return Changed.of(r, "step", step);
   }
 
   private static StepResult checked(StepResult r, long checksum) {
-    return new StepResult(
-        r.step(), checksum, r.applied(), r.gradientNorm(), r.scalars(), r.slotLosses(), r.busyMs());
+    return Changed.of(r, "checksum", checksum);
   }
 
   private static List<Share> firstIsShort(List<Share> shares) {

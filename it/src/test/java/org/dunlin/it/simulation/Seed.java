@@ -25,9 +25,10 @@ final class Seed {
     // Of its own, so that the storms of seeds stay as they were.
     SplittableRandom other = new SplittableRandom(~seed);
     EvaluationPlan evaluations = new EvaluationPlan(other.nextInt(4), other.nextInt(3));
+    Lies lies = Lies.draw(other, steps);
     Simulation.Shape shape = new Simulation.Shape(workers, slots, steps, empty, fit, shortFrom);
     try {
-      Simulation stormy = new Simulation(seed, shape, plan, minds, evaluations);
+      Simulation stormy = new Simulation(seed, shape, plan, minds, evaluations, lies);
       Simulation.Outcome found = stormy.run();
       if (found.parameters().isPresent()) {
         Simulation.Shape one =
@@ -41,8 +42,8 @@ final class Seed {
       return stormy.discards();
     } catch (AssertionError e) {
       throw new AssertionError(
-          "%s; %s; %s; %s; replay: mvn test -pl it -am -Dtest=SimulationTest -Dsurefire.failIfNoSpecifiedTests=false -Ddunlin.simulation.seed=%d -Ddunlin.simulation.seeds=1"
-              .formatted(e.getMessage(), shape, plan, evaluations, seed),
+          "%s; %s; %s; %s; %s; replay: mvn test -pl it -am -Dtest=SimulationTest -Dsurefire.failIfNoSpecifiedTests=false -Ddunlin.simulation.seed=%d -Ddunlin.simulation.seeds=1"
+              .formatted(e.getMessage(), shape, plan, evaluations, lies, seed),
           e);
     }
   }

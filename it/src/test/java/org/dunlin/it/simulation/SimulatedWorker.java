@@ -13,6 +13,8 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.message.CheckpointPart;
+import org.dunlin.protocol.message.Recompute;
+import org.dunlin.protocol.message.SlotDigest;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.member.MemberEffect;
@@ -39,6 +41,7 @@ final class SimulatedWorker {
   private final List<SimulatedLesson> given = new ArrayList<>();
   private final Map<Long, WorkerId> learners = new HashMap<>();
   private final Map<Integer, Share> shares = new TreeMap<>();
+  private final Map<Integer, Leaf> kept = new TreeMap<>();
   private long studied;
   private int teachers;
   private boolean alive = true;
@@ -307,6 +310,23 @@ final class SimulatedWorker {
         .computing(this, term, compute, () -> whenAwake(() -> computed(term, compute)));
   }
 
+  /** What is here of the step under way, when it begins or goes on. */
+  Map<Integer, Leaf> kept(Recompute recompute) {
+    if (recompute != Recompute.MISSING) {
+      kept.clear();
+    }
+    return kept;
+  }
+
+  /** Computes a slot, unless it is here already. */
+  Leaf compute(SlotBatch batch, int members) {
+    Leaf right = Leaf.of(batch, parameters);
+    if (!kept.containsKey(batch.slot()) || kept.get(batch.slot()).key() != right.key()) {
+      kept.put(batch.slot(), simulation.computed(id, batch.step(), members, right));
+    }
+    return kept.get(batch.slot());
+  }
+
   void parted(Generation generation) {
     simulation.later(() -> on(new MemberEvent.Parted(generation, "a peer is gone")));
   }
@@ -324,13 +344,23 @@ final class SimulatedWorker {
                 1,
                 new Scalars(applied + 1, 1, 0),
                 new double[0],
-                simulation.busyMs(id, step, compute.own().size()))));
+                simulation.busyMs(id, step, compute.own().size()),
+                digests(term, compute))));
+  }
+
+  private List<SlotDigest> digests(Term term, MemberEffect.Compute compute) {
+    return compute.recompute() == Recompute.ALL_SHOWN
+        ? compute.own().stream()
+            .map(b -> simulation.invariants().digest(term, compute.generation(), b.slot()))
+            .toList()
+        : List.of();
   }
 
   private void apply(long step) {
     simulation.invariants().applying(id, step, applied, prepared);
     parameters = Invariants.hash(parameters, prepared);
     applied++;
+    kept.clear();
     given.forEach(lesson -> lesson.applied(prepared));
     on(new MemberEvent.Applied(step));
   }

@@ -102,6 +102,7 @@ final class Simulation {
   private final Shape shape;
   private final Minds minds;
   private final EvaluationPlan evaluationPlan;
+  private final Lies lies;
   private StepProtocol protocol;
   private final Map<WorkerId, SimulatedWorker> workers = new TreeMap<>();
   private final Set<WorkerId> lost = new TreeSet<>();
@@ -128,15 +129,22 @@ final class Simulation {
   private int discards;
 
   Simulation(long seed, Shape shape, Storm.Plan plan) {
-    this(seed, shape, plan, Minds.PRODUCTION, EvaluationPlan.NONE);
+    this(seed, shape, plan, Minds.PRODUCTION, EvaluationPlan.NONE, Lies.NONE);
   }
 
-  Simulation(long seed, Shape shape, Storm.Plan plan, Minds minds, EvaluationPlan evaluationPlan) {
+  Simulation(
+      long seed,
+      Shape shape,
+      Storm.Plan plan,
+      Minds minds,
+      EvaluationPlan evaluationPlan,
+      Lies lies) {
     this.random = new SplittableRandom(seed);
     this.storm = new Storm(plan, this);
     this.shape = shape;
     this.minds = minds;
     this.evaluationPlan = evaluationPlan;
+    this.lies = lies;
     this.protocol =
         new StepProtocol(
             TERM,
@@ -147,7 +155,8 @@ final class Simulation {
             true,
             Past.NONE,
             checkpoints(),
-            evaluationPlan);
+            evaluationPlan,
+            lies.audits());
     this.invariants = new Invariants(this, shape.slots());
     for (int w = 0; w < shape.workers(); w++) {
       WorkerId id = new WorkerId("w" + w, 1);
@@ -237,7 +246,8 @@ final class Simulation {
             true,
             past,
             checkpoints(),
-            evaluationPlan);
+            evaluationPlan,
+            lies.audits());
     state = State.after(term, past);
     lost.clear();
     hasCoordinator = true;
@@ -630,11 +640,16 @@ final class Simulation {
     long limit =
         (long) storm.plan().maxDelay()
             * HOPS
-            * (2L * shape.steps() + MORE_GENERATIONS + storm.plan().saveBreaks());
+            * (2L * shape.steps() + MORE_GENERATIONS + storm.plan().saveBreaks() + audits());
     Invariants.check(
         outcome.isPresent() || now - storm.lastAt() <= limit,
         "has not ended %d ticks after the storm (expected: at most %d)"
             .formatted(now - storm.lastAt(), limit));
+  }
+
+  // Each audited step is computed once more, and some to find who computes wrongly.
+  private long audits() {
+    return lies.audits().every() == 0 ? 0 : 2L * shape.steps() + MORE_GENERATIONS;
   }
 
   // Durable, and then known; both or neither if the coordinator dies meanwhile, or only the first.
@@ -680,7 +695,12 @@ final class Simulation {
       tell(
           share.worker(),
           new MemberEvent.Assigned(
-              term, assign.generation(), assign.firstStep(), share.firstSlot(), share.slots()));
+              term,
+              assign.generation(),
+              assign.firstStep(),
+              share.firstSlot(),
+              share.slots(),
+              assign.recompute()));
     }
   }
 
@@ -740,6 +760,15 @@ final class Simulation {
   /** The checksum that a worker reports: its own, or that of a machine that computes wrongly. */
   long reported(WorkerId worker, long step, long checksum) {
     return state.shares().size() > 1 && storm.lies(worker, step) ? checksum + 1 : checksum;
+  }
+
+  /** What a worker's machine makes of a slot of a step that it computes together with others. */
+  Leaf computed(WorkerId worker, long step, int members, Leaf right) {
+    return members > 1 && storm.liesBeforeTheSum(worker, step) ? right.wrong(lies.stage()) : right;
+  }
+
+  Lies lies() {
+    return lies;
   }
 
   /** Another worker is the slow one every few steps, so that slots move. */

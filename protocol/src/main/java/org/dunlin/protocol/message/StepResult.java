@@ -1,5 +1,6 @@
 package org.dunlin.protocol.message;
 
+import java.util.List;
 import org.dunlin.protocol.run.Scalars;
 
 /**
@@ -15,6 +16,8 @@ import org.dunlin.protocol.run.Scalars;
  * @param scalars as they are once the step is committed
  * @param slotLosses {@code [own slots]}: each slot's share of the mean over the global batch
  * @param busyMs how long this member computed, without waiting for others; 0 if it is not known
+ * @param digests of the own slots that are not empty, ascending, where they are to be shown; else
+ *     empty
  */
 public record StepResult(
     long step,
@@ -23,8 +26,25 @@ public record StepResult(
     double gradientNorm,
     Scalars scalars,
     double[] slotLosses,
-    double busyMs) {
+    double busyMs,
+    List<SlotDigest> digests) {
   private static final long GRADIENT = 0xffff_ffffL;
+
+  public StepResult {
+    digests = List.copyOf(digests);
+  }
+
+  /** Of a step whose slots are not shown. */
+  public StepResult(
+      long step,
+      long checksum,
+      boolean applied,
+      double gradientNorm,
+      Scalars scalars,
+      double[] slotLosses,
+      double busyMs) {
+    this(step, checksum, applied, gradientNorm, scalars, slotLosses, busyMs, List.of());
+  }
 
   /** Both halves of {@link #checksum}. */
   public static long checksum(int ofGradient, int ofState) {

@@ -77,10 +77,16 @@ public sealed interface ToWorker extends OnWire {
    *
    * @param firstStep the first step that it computes
    * @param roster all members, ascending by slots; every slot has one owner
+   * @param recompute what is computed in the first step
    * @param feed headers of all steps and the batches of this worker's slots
    */
   record Assign(
-      Term term, Generation generation, long firstStep, List<Seat> roster, SourceRef<FeedItem> feed)
+      Term term,
+      Generation generation,
+      long firstStep,
+      List<Seat> roster,
+      Recompute recompute,
+      SourceRef<FeedItem> feed)
       implements ToWorker {}
 
   /** The step is final: apply it. */

@@ -12,6 +12,7 @@ import org.dunlin.protocol.message.LessonItem.Done;
 import org.dunlin.protocol.message.LessonItem.Held;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.LessonItem.Part;
+import org.dunlin.protocol.message.SlotDigest;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
 
@@ -81,6 +82,7 @@ final class LessonCodec {
         .setScalars(write(result.scalars()))
         .addAllSlotLosses(DoubleStream.of(result.slotLosses()).boxed().toList())
         .setBusyMs(result.busyMs())
+        .addAllDigests(result.digests().stream().map(LessonCodec::write).toList())
         .build();
   }
 
@@ -92,7 +94,23 @@ final class LessonCodec {
         m.getGradientNorm(),
         read(m.getScalars()),
         m.getSlotLossesList().stream().mapToDouble(Double::doubleValue).toArray(),
-        m.getBusyMs());
+        m.getBusyMs(),
+        m.getDigestsList().stream().map(LessonCodec::read).toList());
+  }
+
+  private static SlotDigestWire write(SlotDigest digest) {
+    return SlotDigestWire.newBuilder()
+        .setSlot(digest.slot())
+        .setEmbeddings(digest.embeddings())
+        .setLoss(digest.loss())
+        .setUpstream(digest.upstream())
+        .setGradient(digest.gradient())
+        .build();
+  }
+
+  private static SlotDigest read(SlotDigestWire m) {
+    return new SlotDigest(
+        m.getSlot(), m.getEmbeddings(), m.getLoss(), m.getUpstream(), m.getGradient());
   }
 
   static ScalarsWire write(Scalars scalars) {

@@ -19,6 +19,7 @@ import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.LessonItem;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
@@ -257,6 +258,7 @@ final class MessageCodec {
               .setGeneration(m.generation().number())
               .setFirstStep(m.firstStep())
               .addAllRoster(m.roster().stream().map(MessageCodec::write).toList())
+              .setRecompute(m.recompute().name())
               .setFeed(references.source(m.feed()))
               .build();
       case Commit m ->
@@ -532,6 +534,7 @@ final class MessageCodec {
         new Generation(m.getGeneration()),
         m.getFirstStep(),
         Arrays.asList(roster),
+        Recompute.valueOf(m.getRecompute()),
         references.source(m.getFeed()));
   }
 

@@ -7,16 +7,24 @@ import com.google.protobuf.ByteString;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.stream.SourceRef;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.ledger.LedgerRecord;
+import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.Recompute;
+import org.dunlin.protocol.message.Seat;
+import org.dunlin.protocol.message.SlotDigest;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToCoordinator.Prepared;
+import org.dunlin.protocol.message.ToWorker;
+import org.dunlin.protocol.message.ToWorker.Assign;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
 import org.dunlin.protocol.run.DataSpec;
@@ -28,6 +36,8 @@ import org.dunlin.protocol.run.OptimizerSpec;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.Scalars;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a run and a step are comes out of the wire as it went in. */
 class CodecTest {
@@ -58,6 +68,30 @@ class CodecTest {
           1e-7,
           2,
           OptimizerSpec.Frozen.ENCODER);
+
+  /** Streams that lead to nothing, by an empty name. */
+  private static final MessageCodec.References NOWHERE =
+      new MessageCodec.References() {
+        @Override
+        public String actor(ActorRef<ToWorker> actor) {
+          return "";
+        }
+
+        @Override
+        public ActorRef<ToWorker> actor(String text) {
+          return null;
+        }
+
+        @Override
+        public <T> String source(SourceRef<T> source) {
+          return "";
+        }
+
+        @Override
+        public <T> SourceRef<T> source(String text) {
+          return null;
+        }
+      };
 
   @Test
   void shouldKeepARun() {
@@ -104,6 +138,46 @@ class CodecTest {
         .ignoringFields("result.slotLosses")
         .isEqualTo(prepared);
     assertThat(read.result().slotLosses()).isEqualTo(result.slotLosses());
+  }
+
+  @Test
+  void shouldKeepWhatSlotsOfAnAuditShow() throws Exception {
+    StepResult result =
+        new StepResult(
+            5,
+            7,
+            true,
+            1,
+            new Scalars(3, 1, 0),
+            new double[0],
+            0,
+            List.of(
+                new SlotDigest(2, -1, Long.MIN_VALUE, 0, Long.MAX_VALUE),
+                new SlotDigest(3, 1, 2, 3, 4)));
+    Prepared prepared = new Prepared(new WorkerId("w", 2), new Term(3), new Generation(4), result);
+    MessageCodec codec = new MessageCodec(null);
+    byte[] bytes = codec.write(prepared).toByteArray();
+    assertThat(codec.read(MessageCodec.manifest(prepared), bytes))
+        .usingRecursiveComparison()
+        .isEqualTo(prepared);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void shouldKeepAGeneration(Recompute recompute) throws Exception {
+    Assign assign =
+        new Assign(
+            new Term(3),
+            new Generation(4),
+            5,
+            List.of(
+                new Seat(new WorkerId("b", 2), new Endpoint("host", 1), 0, 3),
+                new Seat(new WorkerId("a", 1), new Endpoint("other", 2), 3, 1)),
+            recompute,
+            null);
+    MessageCodec codec = new MessageCodec(NOWHERE);
+    byte[] bytes = codec.write(assign).toByteArray();
+    assertThat(codec.read(MessageCodec.manifest(assign), bytes)).isEqualTo(assign);
   }
 
   @Test

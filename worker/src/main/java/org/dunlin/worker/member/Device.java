@@ -9,6 +9,7 @@ import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.LessonItem;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.collective.Exchange;
@@ -51,8 +52,20 @@ public interface Device extends AutoCloseable {
    * @param own batches of the own slots that are not empty, ascending
    * @param slotBounds {@code [members + 1]}: member m owns slots {@code slotBounds[m]} to {@code
    *     slotBounds[m + 1] - 1}
+   * @param recompute what becomes of what is kept of the step; the same for all members
    */
-  StepResult compute(StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds);
+  StepResult compute(
+      StepHeader header,
+      List<SlotBatch> own,
+      Exchange exchange,
+      int[] slotBounds,
+      Recompute recompute);
+
+  /** The same, where what is kept is of use. */
+  default StepResult compute(
+      StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
+    return compute(header, own, exchange, slotBounds, Recompute.MISSING);
+  }
 
   /**
    * What this member tells a learner, in order. Any thread may ask for the next item; the device

@@ -6,6 +6,7 @@ import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.StepResult;
 
 /** What a worker has to do, front to back. */
@@ -47,8 +48,12 @@ public sealed interface MemberEffect {
   /** Meet the generation's other members on the data plane. */
   record Meet(Generation generation) implements MemberEffect {}
 
-  /** Compute a step up to its reduced gradient. */
-  record Compute(Generation generation, StepHeader header, List<SlotBatch> own)
+  /**
+   * Compute a step up to its reduced gradient.
+   *
+   * @param recompute what becomes of what was computed of it before
+   */
+  record Compute(Generation generation, StepHeader header, List<SlotBatch> own, Recompute recompute)
       implements MemberEffect {}
 
   /** Tell the coordinator that this member could apply the step. */

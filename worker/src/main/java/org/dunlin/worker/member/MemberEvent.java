@@ -3,6 +3,7 @@ package org.dunlin.worker.member;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.StepResult;
 
 /** What can happen to a worker. What comes from the coordinator may come late or repeated. */
@@ -48,8 +49,18 @@ public sealed interface MemberEvent {
   /** A teacher is gone, or was too slow to be followed. */
   record LessonBroke(long lesson, String why) implements MemberEvent {}
 
-  /** A generation begins; this worker owns slots {@code firstSlot} to {@code + slots - 1}. */
-  record Assigned(Term term, Generation generation, long firstStep, int firstSlot, int slots)
+  /**
+   * A generation begins; this worker owns slots {@code firstSlot} to {@code + slots - 1}.
+   *
+   * @param recompute what is computed in its first step
+   */
+  record Assigned(
+      Term term,
+      Generation generation,
+      long firstStep,
+      int firstSlot,
+      int slots,
+      Recompute recompute)
       implements MemberEvent {}
 
   /** The generation's members can reach each other. */

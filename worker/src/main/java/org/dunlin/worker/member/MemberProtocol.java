@@ -363,7 +363,9 @@ public final class MemberProtocol {
     if (own.isEmpty()) {
       return new Decision(state, List.copyOf(effects));
     }
-    effects.add(new Compute(state.generation(), inbox.header().orElseThrow(), own.get()));
+    effects.add(
+        new Compute(
+            state.generation(), inbox.header().orElseThrow(), own.get(), state.recompute()));
     return new Decision(state.withPhase(Phase.COMPUTING), List.copyOf(effects));
   }
 

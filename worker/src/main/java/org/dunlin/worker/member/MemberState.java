@@ -13,6 +13,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.StepResult;
 
 /**
@@ -23,6 +24,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param generation 0 until assigned
  * @param firstSlot of its slots
  * @param slots how many it owns
+ * @param recompute what is computed in the step below
  * @param step the lowest that it has not applied; equals the number of applied updates
  * @param prepared the result of that step, while it waits for the commit
  * @param returns whether another coordinator has to be told of this worker once it can
@@ -39,6 +41,7 @@ public record MemberState(
     Generation generation,
     int firstSlot,
     int slots,
+    Recompute recompute,
     long step,
     Optional<StepResult> prepared,
     boolean returns,
@@ -126,6 +129,7 @@ public record MemberState(
         new Generation(0),
         0,
         0,
+        Recompute.MISSING,
         0,
         Optional.empty(),
         false,
@@ -144,6 +148,7 @@ public record MemberState(
     private Generation nextGeneration = generation;
     private int nextFirstSlot = firstSlot;
     private int nextSlots = slots;
+    private Recompute nextRecompute = recompute;
     private long nextStep = step;
     private Optional<StepResult> nextPrepared = prepared;
     private boolean nextReturns = returns;
@@ -164,6 +169,7 @@ public record MemberState(
         to.nextGeneration,
         to.nextFirstSlot,
         to.nextSlots,
+        to.nextRecompute,
         to.nextStep,
         to.nextPrepared,
         to.nextReturns,
@@ -215,6 +221,7 @@ public record MemberState(
           to.nextGeneration = assigned.generation();
           to.nextFirstSlot = assigned.firstSlot();
           to.nextSlots = assigned.slots();
+          to.nextRecompute = assigned.recompute();
           to.nextFed = new TreeMap<>();
           to.nextAssigned = Optional.empty();
         });
@@ -235,6 +242,7 @@ public record MemberState(
         to -> {
           to.nextPhase = Phase.COLLECTING;
           to.nextPrepared = Optional.empty();
+          to.nextRecompute = Recompute.MISSING;
           to.nextStep = step + 1;
           to.nextFed = new TreeMap<>(fed.tailMap(step + 1));
         });

@@ -15,6 +15,7 @@ import org.dunlin.protocol.Term;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.Endpoint;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
@@ -142,10 +143,10 @@ final class StepThread implements AutoCloseable {
     return true;
   }
 
-  StepResult compute(StepHeader header, List<SlotBatch> own) {
+  StepResult compute(StepHeader header, List<SlotBatch> own, Recompute recompute) {
     long beganNs = System.nanoTime();
     LOG.debug("step {} begins", header.step());
-    StepResult result = device.compute(header, own, exchange, slotBounds);
+    StepResult result = device.compute(header, own, exchange, slotBounds, recompute);
     LOG.debug("step {} is computed after {} ms", header.step(), msSince(beganNs));
     return result;
   }

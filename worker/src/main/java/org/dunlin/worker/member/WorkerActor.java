@@ -275,7 +275,12 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     }
     return on(
         new MemberEvent.Assigned(
-            assign.term(), assign.generation(), assign.firstStep(), own.firstSlot(), own.slots()));
+            assign.term(),
+            assign.generation(),
+            assign.firstStep(),
+            own.firstSlot(),
+            own.slots(),
+            assign.recompute()));
   }
 
   // One item at a time is under way: the rest waits on the coordinator's side, within its window.
@@ -395,7 +400,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
       case MemberEffect.Meet e -> meet(e);
       case MemberEffect.Compute e ->
           onStepThread(
-              () -> steps.compute(e.header(), e.own()),
+              () -> steps.compute(e.header(), e.own(), e.recompute()),
               (StepResult result) -> new MemberEvent.Computed(e.generation(), result),
               cause -> interrupted(cause, e.generation(), e.header().step()));
       case MemberEffect.TellMemoryShort e ->

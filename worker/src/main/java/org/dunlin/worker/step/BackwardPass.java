@@ -56,6 +56,7 @@ final class BackwardPass {
    * @param slots of the work
    * @param slotBounds of the members
    * @param scale what the embeddings' gradients are multiplied with on their way, a power of two
+   * @param digests are shown each slot's gradient
    */
   void run(
       ComputeThreads threads,
@@ -65,8 +66,9 @@ final class BackwardPass {
       List<SlotWork> slots,
       Exchange exchange,
       int[] slotBounds,
-      double scale) {
-    sum(threads, scratch, work, slots, scale);
+      double scale,
+      SlotDigests digests) {
+    sum(threads, scratch, work, slots, scale, digests);
     if (reduction == Reduction.FAST) {
       SummationTree members = overMembers(header, slotBounds);
       reduce(header, members, work.sum().asLeaf(members, exchange.member()), exchange);
@@ -82,12 +84,14 @@ final class BackwardPass {
       NDManager scratch,
       StepWork work,
       List<SlotWork> slots,
-      double scale) {
+      double scale,
+      SlotDigests digests) {
     while (true) {
       SlotOrder order = new SlotOrder(slots.stream().filter(slot -> !slot.isFinished()).toList());
       try {
         threads.run(
-            "backward", () -> order.next().map(piece -> work(scratch, work, order, piece, scale)));
+            "backward",
+            () -> order.next().map(piece -> work(scratch, work, order, piece, scale, digests)));
         return;
       } catch (MemoryShort e) {
         if (!embedding.keepLess()) {
@@ -99,11 +103,16 @@ final class BackwardPass {
   }
 
   private ComputeThreads.Work<Boolean> work(
-      NDManager scratch, StepWork work, SlotOrder order, SlotOrder.Piece piece, double scale) {
+      NDManager scratch,
+      StepWork work,
+      SlotOrder order,
+      SlotOrder.Piece piece,
+      double scale,
+      SlotDigests digests) {
     return new ComputeThreads.Work<>() {
       @Override
       public Boolean run(Module module) {
-        return piece(module, scratch, work, order, piece, scale);
+        return piece(module, scratch, work, order, piece, scale, digests);
       }
 
       @Override
@@ -129,9 +138,11 @@ final class BackwardPass {
       StepWork work,
       SlotOrder order,
       SlotOrder.Piece piece,
-      double scale) {
+      double scale,
+      SlotDigests digests) {
     boolean done = backward(module, scratch, work, piece.slot(), piece.number(), scale);
     if (done && piece.number() == piece.slot().microBatches() - 1) {
+      digests.summed(piece.slot());
       work.sum().take(piece.slot());
     }
     order.done(piece);

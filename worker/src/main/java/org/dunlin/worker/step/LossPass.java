@@ -39,6 +39,7 @@ final class LossPass {
    * Gives every slot the gradients of its rows.
    *
    * @param passages everyone's
+   * @param digests are shown what each slot gives, and gets
    * @return by own slot: its share of the mean
    */
   double[] run(
@@ -49,7 +50,8 @@ final class LossPass {
       List<SlotWork> slots,
       SlotLoss.Passages passages,
       Exchange exchange,
-      int[] slotBounds) {
+      int[] slotBounds,
+      SlotDigests digests) {
     TreeFold<PassageGradients> fold = new TreeFold<>(tree, PassageGradients::add);
     List<ComputeThreads.Work<Double>> work = new ArrayList<>();
     for (SlotWork slot : slots) {
@@ -69,12 +71,14 @@ final class LossPass {
                         slot.queries(),
                         passages,
                         slot.ofQueries());
+                digests.lost(slot, part);
                 fold.add(new Partial<>(tree.leaf(slot.batch().slot()), part.passages()));
                 return part.loss();
               }));
     }
     List<Double> losses = threads.run("loss", work);
     gather.scatter(header, tree, fold.partials(), slots, exchange, slotBounds);
+    slots.forEach(digests::handedBack);
     return losses.stream().mapToDouble(Double::doubleValue).toArray();
   }
 }

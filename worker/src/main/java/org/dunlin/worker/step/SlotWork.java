@@ -212,6 +212,16 @@ final class SlotWork {
     }
   }
 
+  /** What its texts' encodings gave. */
+  Embeddings embeddings() {
+    return embeddings;
+  }
+
+  /** The gradients of its own embeddings. */
+  Embeddings upstream() {
+    return upstream;
+  }
+
   /** The slot's queries. */
   Embeddings queries() {
     return embeddings.from(0, batch.queries());

@@ -15,6 +15,7 @@ import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.Scalars;
@@ -39,8 +40,8 @@ import org.slf4j.LoggerFactory;
  * encoder may compute on a device instead, see {@link Staging}; all else stays here.
  *
  * <p>What is done of a step when its generation ends is kept for the next one: only what nobody has
- * is computed again. It is given up when the step is applied, when another one begins, and after a
- * failure of this device.
+ * is computed again. It is given up when the step is applied, when another one begins, when all of
+ * it is to be computed again, and after a failure of this device.
  *
  * <p>One caller at a time. Close it: it owns threads and native memory.
  */
@@ -211,11 +212,15 @@ public final class StepCompute implements Device {
 
   @Override
   public StepResult compute(
-      StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
+      StepHeader header,
+      List<SlotBatch> own,
+      Exchange exchange,
+      int[] slotBounds,
+      Recompute recompute) {
     threads.until(exchange::isClosed);
     Trace.Span span = trace.begin("compute step " + header.step());
     try (NDManager scratch = manager.newSubManager()) {
-      StepResult result = compute(scratch, header, own, exchange, slotBounds);
+      StepResult result = compute(scratch, header, own, exchange, slotBounds, recompute);
       if (exchange.members() == 1) {
         forget(); // nobody's death can break this step off
       }
@@ -236,12 +241,14 @@ public final class StepCompute implements Device {
       StepHeader header,
       List<SlotBatch> fed,
       Exchange exchange,
-      int[] slotBounds) {
+      int[] slotBounds,
+      Recompute recompute) {
     long busyNs = threads.busyNs();
     Exchange traced = new TracedExchange(exchange, trace);
     boolean isNew = last.filter(exchange::equals).isEmpty();
     last = Optional.of(exchange);
-    StepWork ours = workOn(header, isNew);
+    StepWork ours = workOn(header, isNew && recompute == Recompute.MISSING);
+    SlotDigests digests = new SlotDigests(recompute == Recompute.ALL_SHOWN);
     Claims claims = isNew ? ours.claims(fed) : Claims.none(header.slots());
     List<Claims> all =
         isNew && exchange.members() > 1 ? claims.exchange(header.step(), traced) : List.of(claims);
@@ -269,23 +276,40 @@ public final class StepCompute implements Device {
     double[] losses =
         Failure.ofPart(
             "the loss" + of,
-            () -> loss.run(threads, scratch, header, ours.tree(), slots, passages, traced, bounds));
+            () ->
+                loss.run(
+                    threads,
+                    scratch,
+                    header,
+                    ours.tree(),
+                    slots,
+                    passages,
+                    traced,
+                    bounds,
+                    digests));
     double scale = scalars.lossScale();
     String sum = "the sum of gradients" + of;
     double busyMs = // with the own slots alone, and with all of them
         Failure.ofPart(
             sum,
             () -> {
-              backward.run(threads, scratch, header, ours, slots, traced, bounds, scale);
+              backward.run(threads, scratch, header, ours, slots, traced, bounds, scale, digests);
               return goesOn ? 0 : (threads.busyNs() - busyNs) / 1e6;
             });
     computed =
         watch.during(
-            "the norm and checksum of a step", () -> result(scratch, header, losses, busyMs));
+            "the norm and checksum of a step",
+            () -> result(scratch, header, slots, losses, busyMs, digests));
     return computed;
   }
 
-  private StepResult result(NDManager scratch, StepHeader header, double[] losses, double busyMs) {
+  private StepResult result(
+      NDManager scratch,
+      StepHeader header,
+      List<SlotWork> slots,
+      double[] losses,
+      double busyMs,
+      SlotDigests digests) {
     double norm =
         Failure.ofPart(
             "the sum of gradients of step " + header.step(), () -> reduced.norm(threads, scratch));
@@ -294,7 +318,8 @@ public final class StepCompute implements Device {
     long checksum =
         StepResult.checksum(
             reduced.checksum(applied, norm, after), stateChecksum((int) (header.step() % PARTS)));
-    return new StepResult(header.step(), checksum, applied, norm, after, losses, busyMs);
+    return new StepResult(
+        header.step(), checksum, applied, norm, after, losses, busyMs, digests.all(slots));
   }
 
   // A bit that flips in a member's memory would go on into every gradient that it gives.
@@ -306,9 +331,9 @@ public final class StepCompute implements Device {
     return (int) crc.getValue();
   }
 
-  /** What is done of the step, where it goes on in a generation that is new. */
-  private StepWork workOn(StepHeader header, boolean isNew) {
-    if (!isNew || work.filter(begun -> begun.step() == header.step()).isEmpty()) {
+  /** What is done of the step, where it goes on. */
+  private StepWork workOn(StepHeader header, boolean goesOn) {
+    if (!goesOn || work.filter(begun -> begun.step() == header.step()).isEmpty()) {
       forget();
       SummationTree tree = new SummationTree(header.slots(), emptySlots(header));
       work = Optional.of(new StepWork(header, tree, pool, manager.newSubManager()));

@@ -17,6 +17,7 @@ import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.Recompute;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToWorker;
@@ -194,7 +195,11 @@ class StateChunksTest {
 
     @Override
     public StepResult compute(
-        StepHeader header, List<SlotBatch> own, Exchange exchange, int[] slotBounds) {
+        StepHeader header,
+        List<SlotBatch> own,
+        Exchange exchange,
+        int[] slotBounds,
+        Recompute recompute) {
       throw new AssertionError("only its state is looked at");
     }
 

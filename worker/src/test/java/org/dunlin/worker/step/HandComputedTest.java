@@ -419,7 +419,8 @@ class HandComputedTest {
               List.of(slot),
               gathering.all(manager),
               new Alone(),
-              new int[] {0, 1});
+              new int[] {0, 1},
+              new SlotDigests(false));
       gathering.close();
       gather.close();
       List<float[]> colbert = new ArrayList<>();
