@@ -49,6 +49,9 @@ final class ProcessRun {
   /** A worker that was taken for dead and lives is told so; one that hangs on does not hear it. */
   private static final long HANGING_MS = 10_000;
 
+  /** A worker that lived so long had got to work. */
+  private static final long AT_WORK_MS = 60_000;
+
   /** A coordinator says once a lease that it lives; one that hangs keeps the run's lock. */
   private static final int MOST_SILENT_LEASES = 12;
 
@@ -74,6 +77,7 @@ final class ProcessRun {
   private Optional<Child> coordinator = Optional.empty();
   private Optional<Child> standby = Optional.empty();
   private boolean standsBy; // is ready to
+  private boolean hasCoordinated; // the present coordinator, a step at least
   private int silentLeases; // of the coordinator; a pause of this process is none
   private Optional<Loss> lost = Optional.empty();
   private boolean hasStarted;
@@ -173,6 +177,7 @@ final class ProcessRun {
       }
       case RunEvent.StepCommitted step -> {
         steps = step.step() + 1;
+        hasCoordinated = true;
         watcher.accept(event);
       }
       default -> watcher.accept(event);
@@ -267,9 +272,13 @@ final class ProcessRun {
       coordinator = standby;
       died += "; the standby (process %d) takes over";
     } else {
-      Relaunch next = relaunches.getOrDefault(COORDINATOR, Relaunch.NONE).after(dead.livedMs());
+      Relaunch next = relaunches.getOrDefault(COORDINATOR, Relaunch.NONE).after(hasCoordinated);
       relaunches.put(COORDINATOR, next);
       if (next.pauseMs().isEmpty()) {
+        watcher.accept(
+            new RunEvent.Noted(
+                "the coordinator is not started again: it died %d times in a row without one more step"
+                    .formatted(next.deaths())));
         return false;
       }
       standby.ifPresent(Child::kill); // it knows the dead one's place alone
@@ -278,6 +287,7 @@ final class ProcessRun {
     }
     standby = Optional.empty();
     silentLeases = 0;
+    hasCoordinated = false;
     address = "";
     watcher.accept(new RunEvent.Noted(died.formatted(coordinator.orElseThrow().member().pid())));
     tellProcesses();
@@ -300,7 +310,8 @@ final class ProcessRun {
       return false;
     }
     RunEvent.Member dead = child.member();
-    Relaunch next = relaunches.getOrDefault(dead.name(), Relaunch.NONE).after(child.livedMs());
+    Relaunch next =
+        relaunches.getOrDefault(dead.name(), Relaunch.NONE).after(child.livedMs() >= AT_WORK_MS);
     relaunches.put(dead.name(), next);
     next.pauseMs()
         .ifPresentOrElse(

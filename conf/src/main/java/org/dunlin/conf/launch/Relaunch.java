@@ -3,9 +3,9 @@ package org.dunlin.conf.launch;
 import java.util.Optional;
 
 /**
- * Whether a worker that died is started again. Pure.
+ * Whether a worker or a coordinator that died is started again. Pure.
  *
- * @param deaths in a row, each soon after its start
+ * @param deaths in a row, each before it had got to work
  */
 record Relaunch(int deaths) {
   static final Relaunch NONE = new Relaunch(0);
@@ -13,15 +13,12 @@ record Relaunch(int deaths) {
   /** After so many in a row it is put aside: its machine, or what it was given, is at fault. */
   static final int MOST_DEATHS = 5;
 
-  // Whoever lived so long had got to work.
-  private static final long SOON_MS = 60_000;
-
   // The others first do what the dead one had begun: a JVM that starts would take their cores.
   private static final long LEAST_PAUSE_MS = 1_000;
 
   /** What follows a death. */
-  Relaunch after(long livedMs) {
-    return new Relaunch(livedMs < SOON_MS ? deaths + 1 : 1);
+  Relaunch after(boolean gotToWork) {
+    return new Relaunch(gotToWork ? 1 : deaths + 1);
   }
 
   /** How long to wait before the next life; empty: there is none. */

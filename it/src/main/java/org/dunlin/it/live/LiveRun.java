@@ -105,7 +105,7 @@ public final class LiveRun implements AutoCloseable {
           return seen;
         }
       } else if (outcome.isDone() && queue.isEmpty()) {
-        throw new IllegalStateException("the run ended: %s; %s".formatted(outcome, said));
+        throw new IllegalStateException("the run ended: %s; %s".formatted(outcome.join(), said));
       } else if (System.nanoTime() - untilNs > 0) {
         throw new IllegalStateException(
             "nothing of what was awaited within %d s: %s".formatted(limitSeconds, said));
