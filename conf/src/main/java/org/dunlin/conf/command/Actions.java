@@ -15,6 +15,7 @@ import org.dunlin.conf.settings.Settings;
 public record Actions(
     Train train,
     Train coordinate,
+    Train standBy,
     Work work,
     Quickstart quickstart,
     Embed embed,

@@ -81,7 +81,8 @@ public final class Dunlin implements Callable<Integer> {
     CommandLine line =
         new CommandLine(this)
             .addSubcommand(new TrainCommand(actions.train(), understood))
-            .addSubcommand(new CoordinatorCommand(actions.coordinate(), understood))
+            .addSubcommand(
+                new CoordinatorCommand(actions.coordinate(), actions.standBy(), understood))
             .addSubcommand(new WorkerCommand(actions.work()))
             .addSubcommand(new QuickstartCommand(actions.quickstart()))
             .addSubcommand(new EmbedCommand(actions.embed()))
@@ -126,6 +127,7 @@ public final class Dunlin implements Callable<Integer> {
     return new Actions(
         Training::run,
         Training::coordinate,
+        Training::standBy,
         JoinedWorker::run,
         (task, settings) -> Quickstart.run(WordNetTask.of(task.toString()), settings),
         LineEmbedder::run,

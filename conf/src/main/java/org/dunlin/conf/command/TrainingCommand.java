@@ -107,12 +107,22 @@ abstract class TrainingCommand implements Callable<Integer> {
     settings.modelPath();
     settings.dataFiles();
     understood.lines().forEach(spec.commandLine().getErr()::println);
-    return action.run(settings);
+    return action().run(settings);
+  }
+
+  /** What is done with the settings. */
+  Actions.Train action() {
+    return action;
+  }
+
+  /** Whether it is a run that was begun before. */
+  boolean resumes() {
+    return resume != null;
   }
 
   // Without a file of its own, what goes on has the settings that it had.
   private Optional<Path> resumed(Map<String, Object> overrides) {
-    if (resume == null) {
+    if (!resumes()) {
       return Optional.empty();
     }
     Object folder = overrides.get(Flags.KEYS.get(Flags.OUTPUT));
@@ -124,7 +134,8 @@ abstract class TrainingCommand implements Callable<Integer> {
     return Optional.of(Job.settingsOf(Path.of(folder.toString())));
   }
 
-  private Map<String, Object> overrides() {
+  /** What was given, by configuration key. */
+  Map<String, Object> overrides() {
     Map<String, Object> overrides = new LinkedHashMap<>(run.overrides());
     understood
         .overrides()

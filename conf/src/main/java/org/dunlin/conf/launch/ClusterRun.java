@@ -62,6 +62,9 @@ final class ClusterRun {
             }
           },
           stop.first());
+      if (outcome.outcome().isPresent()) {
+        RunFolder.end(runFolder); // before whoever stands by finds no coordinator
+      }
     }
     return outcome
         .outcome()

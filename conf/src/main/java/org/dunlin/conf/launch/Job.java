@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.dunlin.conf.report.MetricsLog;
 import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.Watcher;
@@ -59,7 +60,21 @@ public final class Job implements AutoCloseable {
     return open(settings, true);
   }
 
+  /**
+   * The same for a run whose coordinator is on another machine: once that is gone. Blocks until
+   * then; empty if the run has ended.
+   */
+  public static Optional<Job> standBy(Settings settings) {
+    ClusterRun.requireAddress(settings);
+    return open(settings, true, inputs -> awaited(settings, inputs));
+  }
+
   private static Job open(Settings settings, boolean elsewhere) {
+    return open(settings, elsewhere, inputs -> Optional.of(folder(settings, inputs))).orElseThrow();
+  }
+
+  private static Optional<Job> open(
+      Settings settings, boolean elsewhere, Function<Inputs, Optional<RunFolder>> opener) {
     if (elsewhere || settings.workers() > 0) {
       Timeouts.require(settings);
     }
@@ -77,22 +92,18 @@ public final class Job implements AutoCloseable {
       } else {
         requireMemory(settings, inputs);
       }
-      List<Path> read = new ArrayList<>(settings.dataFiles());
-      read.add(settings.modelPath());
-      if (settings.evaluateEverySteps() > 0) {
-        RetrievalFiles files = settings.evaluationFiles();
-        read.addAll(List.of(files.corpus(), files.queries(), files.qrels()));
+      Optional<RunFolder> opened = opener.apply(inputs);
+      if (opened.isEmpty()) {
+        inputs.close();
+        return Optional.empty();
       }
-      RunFolder folder =
-          settings.resume().isPresent()
-              ? resumed(settings, inputs)
-              : RunFolder.create(settings.runFolder(), settings.overwrite(), read);
+      RunFolder folder = opened.get();
       try {
         Files.writeString(folder.path().resolve(RunFolder.SETTINGS), settings.render());
         if (settings.traces()) {
           Files.createDirectories(folder.path().resolve(RunFolder.TRACES));
         }
-        return new Job(settings, inputs, folder, elsewhere, hostLines);
+        return Optional.of(new Job(settings, inputs, folder, elsewhere, hostLines));
       } catch (IOException | RuntimeException e) {
         folder.close();
         throw e;
@@ -111,9 +122,26 @@ public final class Job implements AutoCloseable {
     return runFolder.resolve(RunFolder.SETTINGS);
   }
 
+  private static RunFolder folder(Settings settings, Inputs inputs) {
+    if (settings.resume().isPresent()) {
+      return requireSame(settings, inputs, RunFolder.resume(settings.runFolder()));
+    }
+    List<Path> read = new ArrayList<>(settings.dataFiles());
+    read.add(settings.modelPath());
+    if (settings.evaluateEverySteps() > 0) {
+      RetrievalFiles files = settings.evaluationFiles();
+      read.addAll(List.of(files.corpus(), files.queries(), files.qrels()));
+    }
+    return RunFolder.create(settings.runFolder(), settings.overwrite(), read);
+  }
+
+  private static Optional<RunFolder> awaited(Settings settings, Inputs inputs) {
+    return RunFolder.await(settings.runFolder())
+        .map(folder -> requireSame(settings, inputs, folder));
+  }
+
   // What decides the bits must be what it was.
-  private static RunFolder resumed(Settings settings, Inputs inputs) {
-    RunFolder folder = RunFolder.resume(settings.runFolder());
+  private static RunFolder requireSame(Settings settings, Inputs inputs, RunFolder folder) {
     try {
       Settings before = Settings.load(Optional.of(settingsOf(folder.path())), Map.of());
       List<String> changed = new ArrayList<>(settings.changedSince(before));

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -105,6 +106,50 @@ public final class RunFolder implements AutoCloseable {
 
   /** The folder of a run that is to go on. */
   static RunFolder resume(Path path) {
+    requireResumable(path);
+    try {
+      RunFolder folder = new RunFolder(path, lock(path));
+      requireNoCoordinator(folder);
+      folder.begin();
+      return folder;
+    } catch (IOException e) {
+      throw Refusal.usage(path + ": cannot be used as a run folder: " + e);
+    }
+  }
+
+  /** The same, once whoever coordinates the run is gone; empty if it has ended. Blocks. */
+  static Optional<RunFolder> await(Path path) {
+    requireResumable(path);
+    try {
+      RunFolder folder =
+          new RunFolder(
+              path,
+              FileChannel.open(
+                  path.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE));
+      try {
+        folder.lockFile.lock();
+        TermFile.awaitFree(path); // whoever dies gives two locks back, one after the other
+        if (hasEnded(path) || Files.exists(path.resolve(MODEL))) {
+          folder.close();
+          return Optional.empty();
+        }
+        folder.begin();
+        return Optional.of(folder);
+      } catch (IOException | RuntimeException e) {
+        folder.close();
+        throw e;
+      }
+    } catch (IOException e) {
+      throw Refusal.usage(path + ": cannot be used as a run folder: " + e);
+    }
+  }
+
+  private void begin() throws IOException {
+    Files.deleteIfExists(path.resolve(ENDED));
+    Files.createDirectories(path.resolve(LOGS));
+  }
+
+  private static void requireResumable(Path path) {
     if (!Files.isRegularFile(path.resolve(SETTINGS))) {
       throw Refusal.usage(
           "%s: holds no %s (expected: the folder of a run that is to go on); give it with --output FOLDER"
@@ -114,15 +159,6 @@ public final class RunFolder implements AutoCloseable {
       throw Refusal.usage(
           "%s: its run has finished, and %s is its model (expected: one that has not)"
               .formatted(path, path.resolve(MODEL)));
-    }
-    try {
-      RunFolder folder = new RunFolder(path, lock(path));
-      requireNoCoordinator(folder);
-      Files.deleteIfExists(path.resolve(ENDED));
-      Files.createDirectories(path.resolve(LOGS));
-      return folder;
-    } catch (IOException e) {
-      throw Refusal.usage(path + ": cannot be used as a run folder: " + e);
     }
   }
 

@@ -1,5 +1,6 @@
 package org.dunlin.conf.launch;
 
+import java.util.Optional;
 import java.util.function.Function;
 import org.dunlin.conf.report.Progress;
 import org.dunlin.conf.report.ReportFile;
@@ -18,6 +19,19 @@ public final class Training {
   /** The same with workers that are started by hand, on other machines. */
   public static int coordinate(Settings settings) {
     return run(settings, Job::openForWorkersElsewhere);
+  }
+
+  /** The same once the run's coordinator, which is on another machine, is gone. */
+  public static int standBy(Settings settings) {
+    System.err.printf(
+        "standing by for the run in %s: once its coordinator is gone, it goes on here%n",
+        settings.runFolder());
+    Optional<Job> job = Job.standBy(settings); // until then a signal just ends this process
+    if (job.isEmpty()) {
+      System.err.println("the run has ended");
+      return 0;
+    }
+    return run(settings, its -> job.get());
   }
 
   private static int run(Settings settings, Function<Settings, Job> opener) {

@@ -305,6 +305,19 @@ class DunlinTest {
   }
 
   @Test
+  void shouldStandByForTheRunInAFolderWithItsSettings() throws Exception {
+    Files.writeString(folder.resolve("run.conf"), "model.path = m, data.files = [d], run.seed = 8");
+
+    run("coordinator", "--standby", "--output", folder.toString());
+
+    assertThat(received.removeFirst()).isEqualTo("stands by");
+    assertThat(settings().resume()).contains(OptionalLong.empty());
+    assertThat(settings().seed()).isEqualTo(8);
+    assertThat(run("coordinator", "--standby")).isEqualTo(2);
+    assertThat(err.toString()).contains("no run is named", "--output FOLDER");
+  }
+
+  @Test
   void shouldListenWhereWorkersLookByDefault() {
     run(given("coordinator"));
 
@@ -501,6 +514,10 @@ class DunlinTest {
         new Actions(
             settings -> train.run(settings),
             settings -> train.run(settings),
+            settings -> {
+              received.add("stands by");
+              return train.run(settings);
+            },
             request -> {
               received.add(request);
               return 0;

@@ -148,6 +148,7 @@ class FlagEmbeddingFlagsTest {
               return 0;
             },
             settings -> 0,
+            settings -> 0,
             request -> 0,
             (task, settings) -> 0,
             (request, texts, vectors) -> 0,

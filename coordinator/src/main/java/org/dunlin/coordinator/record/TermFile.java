@@ -95,10 +95,19 @@ public final class TermFile {
 
   /** Refuses a folder in which a coordinator lives. */
   public static void requireFree(Path runFolder) {
+    requireFree(runFolder, false);
+  }
+
+  /** Waits until no coordinator lives in a folder, as {@link #await}, and takes no term. */
+  public static void awaitFree(Path runFolder) {
+    requireFree(runFolder, true);
+  }
+
+  private static void requireFree(Path runFolder, boolean waits) {
     if (Files.exists(runFolder.resolve(LOCK))) {
       Path lock = claim(runFolder);
       try (FileChannel channel = open(lock)) {
-        lock(runFolder, channel, false);
+        lock(runFolder, channel, waits);
       } catch (IOException e) {
         throw Refusal.run(lock + ": cannot be locked: " + e, e);
       } finally {

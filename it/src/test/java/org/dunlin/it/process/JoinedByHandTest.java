@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.assertj.core.api.Condition;
 import org.dunlin.conf.launch.Job;
 import org.dunlin.conf.launch.Outcome;
 import org.dunlin.conf.launch.StopRequest;
@@ -134,6 +135,7 @@ class JoinedByHandTest {
   }
 
   @Test
+  @Tag("long") // as the one with a standby
   void shouldGoOnWithItsWorkersWhenTheCoordinatorIsStartedAgain() throws Exception {
     String alone = train(folder.resolve("alone"));
     Path run = folder.resolve("cluster");
@@ -153,6 +155,43 @@ class JoinedByHandTest {
       }
     }
     assertThat(Sha256.of(run.resolve("model/model.safetensors"))).isEqualTo(alone);
+  }
+
+  /** Two stand by: one goes on, and the other one sees the end. */
+  @Test
+  void shouldGoOnWithItsWorkersWhereAnotherCoordinatorStandsBy() throws Exception {
+    String alone = train(folder.resolve("alone"));
+    Path run = folder.resolve("cluster");
+    Map<String, Object> keys = keys(run);
+    keys.put("workers", 1);
+    try (Trainer coordinator = Trainer.coordinator(run, keys)) {
+      String at = address(coordinator);
+      try (Trainer second = standby(run);
+          Trainer third = standby(run)) {
+        second.awaitLine("standing by for the run in ");
+        third.awaitLine("standing by for the run in ");
+        try (Trainer worker = worker(Map.of(), at, "first")) {
+          coordinator.awaitLine("step 1/");
+          Trainer.signal("KILL", coordinator.family());
+          assertThat(second.awaitExit()).as("of %s", second.output()).isZero();
+          assertThat(third.awaitExit()).as("of %s", third.output()).isZero();
+          assertThat(worker.awaitExit()).as("of %s", worker.output()).isZero();
+          assertThat(List.of(second.output(), third.output()))
+              .haveExactly(1, saying("the coordinator of term 2 goes on after "))
+              .haveExactly(1, saying("the run has ended"));
+        }
+      }
+    }
+    assertThat(Sha256.of(run.resolve("model/model.safetensors"))).isEqualTo(alone);
+  }
+
+  private static Trainer standby(Path run) throws Exception {
+    return Trainer.on(List.of(), List.of("coordinator", "--standby", "--output", run.toString()));
+  }
+
+  private static Condition<List<String>> saying(String start) {
+    return new Condition<>(
+        output -> output.stream().anyMatch(line -> line.startsWith(start)), "saying " + start);
   }
 
   @Test
