@@ -43,7 +43,6 @@ class ChaosTest {
   @TempDir private Path folder;
 
   @Test
-  @Tag("long") // two to six minutes
   void shouldEndWithTheWeightsOfACalmRunWhateverBefallsItsWorkers() throws Exception {
     requireCalmWeights(EVENTS, SEED);
   }

@@ -37,6 +37,7 @@ class LostProcessTest {
   }
 
   @Test
+  @Tag("long") // as ChaosTest, every day
   void shouldGoOnToTheSameBitsWhenTheCoordinatorIsKilledAndAWorkerWithIt() throws Exception {
     Map<String, Object> keys = Golden.keys(run, STEPS, 2);
     keys.put("coordinator.standby", true);
