@@ -181,7 +181,10 @@ final class FlagTable {
     always("--do_eval", "a run is measured where --eval_steps says so", "true", "false");
     always("--eval_strategy", "for evaluations give --eval_steps", "no", "steps");
     always("--evaluation_strategy", "for evaluations give --eval_steps", "no", "steps");
-    sets("--eval_steps", "eval.every-steps", "with eval.corpus, eval.queries and eval.qrels");
+    sets(
+        "--eval_steps",
+        "eval.every-steps",
+        "with eval.data, or eval.corpus, eval.queries and eval.qrels");
     always("--push_to_hub", "nothing leaves this machine", "false");
     always("--disable_tqdm", "to silence it, send standard error elsewhere", "false");
   }

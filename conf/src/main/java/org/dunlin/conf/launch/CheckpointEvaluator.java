@@ -2,6 +2,7 @@ package org.dunlin.conf.launch;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -13,13 +14,16 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import org.dunlin.conf.evaluate.Metric;
 import org.dunlin.conf.launch.EvaluationProcess.Word;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.data.checkpoint.CheckpointFolders;
+import org.dunlin.data.feed.Feed;
 import org.dunlin.data.model.Sha256;
 import org.dunlin.data.retrieval.RetrievalSet;
+import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.RunSpec;
 import org.slf4j.Logger;
@@ -74,20 +78,37 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
    * What an evaluation's process needs.
    *
    * @param heapBytes for texts, and embeddings with their copy for the search
-   * @param directBytes for parameters
+   * @param directBytes for parameters; with a loss, for gradient and moments too
    */
   record Needs(long heapBytes, long directBytes) {
     static final Needs NOTHING = new Needs(0, 0);
 
-    static Needs of(RetrievalSet set, RunSpec spec, long parameters) {
+    /** Parameters, gradient, two moments. */
+    private static final long STATE_COPIES = 4;
+
+    static Needs of(Settings settings, RunSpec spec, long parameters) {
+      long heapBytes = LEAST_HEAP_MIB * MIB;
+      long copies = 1;
+      if (settings.evaluationFiles().isPresent()) {
+        heapBytes += heapBytes(settings.evaluationFiles().get().read(), spec);
+      }
+      if (!settings.evaluationData().isEmpty()) {
+        try (SampleFiles pairs = SampleFiles.open(settings.evaluationData())) {
+          Feed.plan(pairs, settings.data(), settings.batch(spec.encoder()), settings.seed());
+        }
+        copies = STATE_COPIES;
+      }
+      return new Needs(
+          heapBytes, copies * parameters * Float.BYTES + ProcessRun.MORE_DIRECT_MIB * MIB);
+    }
+
+    private static long heapBytes(RetrievalSet set, RunSpec spec) {
       long texts = (long) set.queries().size() + set.documents().size();
       long characters =
           set.queries().stream().mapToLong(String::length).sum()
               + set.documents().stream().mapToLong(String::length).sum();
       long perText = 3L * spec.encoder().hidden() * Float.BYTES + 256;
-      return new Needs(
-          LEAST_HEAP_MIB * MIB + texts * perText + 4 * characters,
-          parameters * Float.BYTES + ProcessRun.MORE_DIRECT_MIB * MIB);
+      return texts * perText + 4 * characters;
     }
   }
 
@@ -101,13 +122,19 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
     if (settings.evaluateEverySteps() == 0) {
       return "";
     }
-    String all =
-        String.join(
-            "\n",
-            settings.evaluationFiles().sha256(),
-            settings.evaluationForm().toString(),
-            settings.evaluationMetric());
-    return HexFormat.of().formatHex(Sha256.digest().digest(all.getBytes(StandardCharsets.UTF_8)));
+    List<String> all = new ArrayList<>();
+    settings
+        .evaluationFiles()
+        .ifPresent(
+            files -> all.addAll(List.of(files.sha256(), settings.evaluationForm().toString())));
+    if (!settings.evaluationData().isEmpty()) {
+      try (SampleFiles pairs = SampleFiles.open(settings.evaluationData())) {
+        all.add(pairs.sha256());
+      }
+    }
+    all.add(settings.evaluationMetric());
+    byte[] text = String.join("\n", all).getBytes(StandardCharsets.UTF_8);
+    return HexFormat.of().formatHex(Sha256.digest().digest(text));
   }
 
   @Override
@@ -129,7 +156,10 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
         Map<String, Double> figures = tried.figures().get();
         String metric = settings.evaluationMetric();
         return new Run.Evaluation(
-            metric, figures.get(metric), figures, (System.nanoTime() - startNs) / 1e9);
+            metric,
+            Metric.of(metric).score(figures.get(metric)),
+            figures,
+            (System.nanoTime() - startNs) / 1e9);
       }
       why = tried.why();
       LOG.warn("evaluation after {} steps, attempt {}: {}", steps, attempt, why);

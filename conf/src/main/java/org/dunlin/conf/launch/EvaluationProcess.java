@@ -8,6 +8,7 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -15,6 +16,7 @@ import java.util.stream.Stream;
 import org.dunlin.conf.checkpoint.CheckpointExport;
 import org.dunlin.conf.checkpoint.ExportRequest;
 import org.dunlin.conf.checkpoint.ExportType;
+import org.dunlin.conf.evaluate.DevLoss;
 import org.dunlin.conf.evaluate.Metric;
 import org.dunlin.conf.evaluate.RetrievalTest;
 import org.dunlin.conf.log.Logs;
@@ -86,9 +88,12 @@ public final class EvaluationProcess {
 
   private static void run(Path runFolder, Path checkpoint, int threads, PrintStream lines)
       throws IOException {
-    Settings settings = Settings.load(Optional.of(runFolder.resolve(RunFolder.SETTINGS)), Map.of());
-    RetrievalTest test =
-        new RetrievalTest(settings.evaluationFiles().read(), settings.evaluationForm());
+    Path runConf = runFolder.resolve(RunFolder.SETTINGS);
+    Settings settings = Settings.load(Optional.of(runConf), Map.of());
+    Optional<RetrievalTest> test =
+        settings
+            .evaluationFiles()
+            .map(files -> new RetrievalTest(files.read(), settings.evaluationForm()));
     Path folder = runFolder.resolve(FOLDER);
     remove(folder); // one that died may have left its own
     Path model = folder.resolve(Long.toString(ProcessHandle.current().pid()));
@@ -97,8 +102,22 @@ public final class EvaluationProcess {
           new ExportRequest(
               List.of(checkpoint), model, ExportType.FP32, Optional.of(settings.modelPath())),
           lines);
-      Map<String, Double> figures =
-          Metric.figures(test.measure(model, threads, done -> lines.println("embedded " + done)));
+      Map<String, Double> figures = new LinkedHashMap<>();
+      test.ifPresent(
+          one ->
+              figures.putAll(
+                  Metric.figures(
+                      one.measure(model, threads, done -> lines.println("embedded " + done)))));
+      if (!settings.evaluationData().isEmpty()) {
+        figures.put(
+            Metric.LOSS.toString(),
+            DevLoss.measure(
+                runConf,
+                model,
+                threads,
+                Math.max(1, settings.workers()),
+                done -> lines.println("step " + done)));
+      }
       lines.println("figures " + JSON.writeValueAsString(figures));
     } finally {
       remove(folder);

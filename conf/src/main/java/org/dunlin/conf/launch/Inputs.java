@@ -138,14 +138,12 @@ final class Inputs implements AutoCloseable {
     return new Inputs(settings.probed(limits), model, samples, tokenizer, limited, plan);
   }
 
-  /** What an evaluation needs; refuses files that are no retrieval test. */
+  /** What an evaluation needs; refuses files that are no retrieval test, or hold no pairs. */
   CheckpointEvaluator.Needs evaluationNeeds() {
     return settings.evaluateEverySteps() == 0
         ? CheckpointEvaluator.Needs.NOTHING
         : CheckpointEvaluator.Needs.of(
-            settings.evaluationFiles().read(),
-            spec,
-            model.tensors().stream().mapToLong(Tensor::elements).sum());
+            settings, spec, model.tensors().stream().mapToLong(Tensor::elements).sum());
   }
 
   /** What there is to be proven of a run of them. */

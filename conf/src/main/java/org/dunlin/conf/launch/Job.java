@@ -13,7 +13,6 @@ import org.dunlin.conf.report.MetricsLog;
 import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
-import org.dunlin.data.retrieval.RetrievalFiles;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.driver.HostCheck;
@@ -129,8 +128,10 @@ public final class Job implements AutoCloseable {
     List<Path> read = new ArrayList<>(settings.dataFiles());
     read.add(settings.modelPath());
     if (settings.evaluateEverySteps() > 0) {
-      RetrievalFiles files = settings.evaluationFiles();
-      read.addAll(List.of(files.corpus(), files.queries(), files.qrels()));
+      settings
+          .evaluationFiles()
+          .ifPresent(files -> read.addAll(List.of(files.corpus(), files.queries(), files.qrels())));
+      read.addAll(settings.evaluationData());
     }
     return RunFolder.create(settings.runFolder(), settings.overwrite(), read);
   }

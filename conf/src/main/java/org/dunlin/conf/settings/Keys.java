@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.dunlin.conf.evaluate.Metric;
 import org.dunlin.protocol.run.MicroBatchLimit;
 
@@ -22,6 +23,9 @@ final class Keys {
 
   private static final int MOST_THREADS = 1024;
   private static final int MOST_PORT = 65_535;
+
+  private static final String[] METRICS =
+      Stream.concat(Stream.of("auto"), Stream.of(Metric.words())).toArray(String[]::new);
 
   private static final int MOST_MINUTES = 100_000;
 
@@ -128,7 +132,8 @@ final class Keys {
   static final Key<Optional<Path>> EVALUATION_CORPUS = declare(Key.path("eval.corpus"));
   static final Key<Optional<Path>> EVALUATION_QUERIES = declare(Key.path("eval.queries"));
   static final Key<Optional<Path>> EVALUATION_QRELS = declare(Key.path("eval.qrels"));
-  static final Key<String> EVALUATION_METRIC = declare(Key.oneOf("eval.metric", Metric.words()));
+  static final Key<List<Path>> EVALUATION_DATA = declare(Key.paths("eval.data"));
+  static final Key<String> EVALUATION_METRIC = declare(Key.oneOf("eval.metric", METRICS));
   static final Key<Long> EVALUATION_PATIENCE = declare(Key.whole("eval.patience", 0, INT));
   static final Key<Boolean> STANDBY = declare(Key.flag("coordinator.standby"));
   static final Key<String> CLUSTER_HOST = declare(Key.text("cluster.host"));

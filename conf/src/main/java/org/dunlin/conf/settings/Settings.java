@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import org.dunlin.conf.evaluate.Metric;
 import org.dunlin.conf.evaluate.RetrievalTest;
 import org.dunlin.data.checkpoint.CheckpointStore;
 import org.dunlin.data.model.ModelFolder;
@@ -150,13 +151,24 @@ public final class Settings {
       }
       return;
     }
-    for (Key<Optional<Path>> key :
-        List.of(Keys.EVALUATION_CORPUS, Keys.EVALUATION_QUERIES, Keys.EVALUATION_QRELS)) {
-      if (get(key).isEmpty()) {
+    List<Key<Optional<Path>>> files =
+        List.of(Keys.EVALUATION_CORPUS, Keys.EVALUATION_QUERIES, Keys.EVALUATION_QRELS);
+    boolean retrieval =
+        evaluationData().isEmpty() || files.stream().anyMatch(key -> get(key).isPresent());
+    for (Key<Optional<Path>> key : files) {
+      if (retrieval && get(key).isEmpty()) {
         throw new IllegalArgumentException(
-            "%s: missing (expected: a file, with eval.every-steps above 0); give --set %s=FILE"
+            "%s: missing (expected: a file, or eval.data alone, with eval.every-steps above 0); give --set %s=FILE"
                 .formatted(key.name(), key.name()));
       }
+    }
+    boolean isLoss = evaluationMetric().equals(Metric.LOSS.toString());
+    if (isLoss ? evaluationData().isEmpty() : !retrieval) {
+      throw new IllegalArgumentException(
+          "eval.metric: %s (expected: one of what is measured); give %s"
+              .formatted(
+                  evaluationMetric(),
+                  isLoss ? "--set eval.data=FILE" : "eval.corpus, eval.queries and eval.qrels"));
     }
   }
 
@@ -268,15 +280,28 @@ public final class Settings {
 
   /** The figure that decides, as it is typed. */
   public String evaluationMetric() {
-    return get(Keys.EVALUATION_METRIC);
+    String metric = get(Keys.EVALUATION_METRIC);
+    if (!metric.equals("auto")) {
+      return metric;
+    }
+    boolean onlyPairs = get(Keys.EVALUATION_CORPUS).isEmpty() && !evaluationData().isEmpty();
+    return (onlyPairs ? Metric.LOSS : Metric.NDCG_10).toString();
   }
 
-  /** What a run that is measured is measured with. */
-  public RetrievalFiles evaluationFiles() {
-    return new RetrievalFiles(
-        get(Keys.EVALUATION_CORPUS).orElseThrow(),
-        get(Keys.EVALUATION_QUERIES).orElseThrow(),
-        get(Keys.EVALUATION_QRELS).orElseThrow());
+  /** Held-out pairs whose loss is measured; empty if it is not. */
+  public List<Path> evaluationData() {
+    return get(Keys.EVALUATION_DATA);
+  }
+
+  /** The retrieval test of a run that is measured by one. */
+  public Optional<RetrievalFiles> evaluationFiles() {
+    return get(Keys.EVALUATION_CORPUS)
+        .map(
+            corpus ->
+                new RetrievalFiles(
+                    corpus,
+                    get(Keys.EVALUATION_QUERIES).orElseThrow(),
+                    get(Keys.EVALUATION_QRELS).orElseThrow()));
   }
 
   /** What its texts become: the same as in training. */

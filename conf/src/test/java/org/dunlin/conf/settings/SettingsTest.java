@@ -101,7 +101,8 @@ class SettingsTest {
   void shouldRefuseAnEvaluationWithoutWhatItNeeds() {
     assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("eval.every-steps", 10)))
         .isInstanceOf(Refusal.class)
-        .hasMessageContaining("eval.corpus: missing (expected: a file, with eval.every-steps");
+        .hasMessageContaining(
+            "eval.corpus: missing (expected: a file, or eval.data alone, with eval.every-steps");
     assertThatThrownBy(() -> Settings.load(Optional.empty(), Map.of("eval.patience", 3)))
         .isInstanceOf(Refusal.class)
         .hasMessageContaining("eval.patience: 3 (expected: 0 in a run that is not measured)");
@@ -109,6 +110,30 @@ class SettingsTest {
         .isInstanceOf(Refusal.class)
         .hasMessageContaining("eval.metric")
         .hasMessageContaining("ndcg@10, graded-ndcg@10");
+    assertThatThrownBy(
+            () ->
+                Settings.load(
+                    Optional.empty(),
+                    Map.of(
+                        "eval.every-steps", 10, "eval.data", "dev.jsonl", "eval.metric", "mrr@10")))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining(
+            "eval.metric: mrr@10 (expected: one of what is measured); give eval.");
+  }
+
+  @Test
+  void shouldMeasureHeldOutPairsByTheirLoss() {
+    Map<String, Object> keys = new HashMap<>(Map.of("eval.every-steps", 10, "eval.data", "dev"));
+    assertThat(Settings.load(Optional.empty(), keys).evaluationMetric()).isEqualTo("loss");
+    assertThat(Settings.load(Optional.empty(), keys).evaluationFiles()).isEmpty();
+    keys.putAll(Map.of("eval.corpus", "c", "eval.queries", "q", "eval.qrels", "r"));
+    assertThat(Settings.load(Optional.empty(), keys).evaluationMetric()).isEqualTo("ndcg@10");
+    keys.put("eval.metric", "loss");
+    assertThat(Settings.load(Optional.empty(), keys).evaluationMetric()).isEqualTo("loss");
+    keys.remove("eval.data");
+    assertThatThrownBy(() -> Settings.load(Optional.empty(), keys))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("eval.metric: loss (expected: one of what is measured); give --set");
   }
 
   @Test

@@ -708,7 +708,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   private Behavior<Command> found(Found found) {
     if (state.evaluations().isUnderWay(found.of().number())) {
       record(
-          new Event.Measured(found.of().number(), found.of().steps(), found.evaluation().figure()),
+          new Event.Measured(found.of().number(), found.of().steps(), found.evaluation().score()),
           Optional.of(found.evaluation()));
     }
     return this;
@@ -752,8 +752,8 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
                         new RunEvent.Evaluated(
                             done.event().steps(),
                             found.metric(),
-                            found.figure(),
-                            found.figure() > greatest,
+                            found.figures().get(found.metric()),
+                            found.score() > greatest,
                             found.figures(),
                             found.seconds())));
     return on(done.event());

@@ -206,12 +206,12 @@ public record Run(
    * What an evaluation found.
    *
    * @param metric the name of the one that decides
-   * @param figure its value; greater is better
+   * @param score what it comes to; greater is better
    * @param figures all of them, by name
    * @param seconds that it took
    */
   public record Evaluation(
-      String metric, double figure, Map<String, Double> figures, double seconds) {}
+      String metric, double score, Map<String, Double> figures, double seconds) {}
 
   /** Writes a model folder, whole or not at all. */
   public interface ModelSink {

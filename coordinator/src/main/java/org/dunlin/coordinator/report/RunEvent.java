@@ -83,7 +83,7 @@ public sealed interface RunEvent {
    * The model after so many steps was measured on held-out data.
    *
    * @param metric the name of the one that decides
-   * @param figure its value; greater is better
+   * @param figure its value
    * @param isBest whether no earlier one was as good
    * @param figures all of them, by name
    * @param seconds that it took

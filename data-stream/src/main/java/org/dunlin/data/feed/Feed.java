@@ -2,7 +2,9 @@ package org.dunlin.data.feed;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.List;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 import org.apache.pekko.NotUsed;
 import org.apache.pekko.japi.Pair;
 import org.apache.pekko.stream.javadsl.Source;
@@ -108,6 +110,24 @@ public final class Feed {
     }
   }
 
+  /**
+   * The steps of a run's first epoch, one by one, by the caller's thread, which waits for the
+   * files. What is wrong with the data is thrown.
+   */
+  public static void firstEpoch(
+      SampleFiles samples, Tokenizer tokenizer, RunSpec spec, Consumer<StepBatch> use) {
+    EpochPlan epoch = new EpochPlan(spec.seed(), 0, plan(samples, spec).sources(), spec.batch());
+    try (WindowReader reader = new WindowReader(samples, tokenizer, spec.batch(), spec.data())) {
+      long step = 0;
+      for (int window = 0; window < epoch.windows(); window++) {
+        for (StepRows rows : read(reader, new Window(epoch, window))) {
+          use.accept(rows.cut(step, spec.batch()));
+          step++;
+        }
+      }
+    }
+  }
+
   /** What a run makes of its files, and what a person should know of it. */
   public static DataPlan plan(SampleFiles samples, DataSpec data, BatchSpec batch, long seed) {
     return Planner.plan(samples.files(), data, batch, seed);
@@ -129,13 +149,17 @@ public final class Feed {
   private static long plan(WindowReader reader, EpochPlan epoch) {
     long steps = 0;
     for (int window = 0; window < epoch.windows(); window++) {
-      try {
-        steps += reader.read(new Window(epoch, window)).join().size();
-      } catch (CompletionException e) {
-        throw e.getCause() instanceof RuntimeException cause ? cause : e;
-      }
+      steps += read(reader, new Window(epoch, window)).size();
     }
     return steps;
+  }
+
+  private static List<StepRows> read(WindowReader reader, Window window) {
+    try {
+      return reader.read(window).join();
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof RuntimeException cause ? cause : e;
+    }
   }
 
   private static long share(BigDecimal fraction, long steps) {

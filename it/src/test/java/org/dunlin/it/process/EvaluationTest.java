@@ -2,6 +2,7 @@ package org.dunlin.it.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -11,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -35,6 +37,11 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("process")
 class EvaluationTest {
   private static final int ROWS = 100;
+  private static final long STEPS_OF_AN_EPOCH = 25;
+
+  /** Less than any weight can take up. */
+  private static final double LEARNS_NOTHING = 1e-30;
+
   private static final ObjectMapper JSON = new ObjectMapper();
 
   @TempDir private Path folder;
@@ -102,6 +109,50 @@ class EvaluationTest {
         .isEqualTo(-1);
   }
 
+  /** A model that learns nothing has the same loss in training and when it is measured. */
+  @Test
+  void shouldFindTheLossThatTrainingFindsOfTheSamePairs() throws Exception {
+    Map<String, Object> keys = withPairs("still", STEPS_OF_AN_EPOCH);
+    keys.put("optimizer.learning-rate", LEARNS_NOTHING);
+    keys.put("model.hidden-dropout", 0);
+    keys.put("model.attention-dropout", 0);
+    train(keys);
+    double sum = 0;
+    double pairs = 0;
+    for (String line : Files.readAllLines(folder.resolve("still/metrics.jsonl"))) {
+      JsonNode json = JSON.readTree(line);
+      sum += json.path("loss").asDouble() * json.path("pairs").asDouble();
+      pairs += json.path("pairs").asDouble();
+    }
+    assertThat(figures("still").get(STEPS_OF_AN_EPOCH).path("loss").asDouble())
+        .isCloseTo(sum / pairs, within(1e-12));
+  }
+
+  @Test
+  void shouldKeepTheCheckpointOfTheLeastLoss() throws Exception {
+    Map<String, Object> keys = withPairs("unified", 12);
+    keys.put("eval.every-steps", 3);
+    keys.put("model.unified", true);
+    keys.put("loss.self-distillation", true);
+    keys.put("optimizer.learning-rate", 0.02); // soon too far
+    train(keys);
+    Map<Long, JsonNode> figures = figures("unified");
+    assertThat(figures).containsOnlyKeys(3L, 6L, 9L, 12L);
+    Map<Long, Double> losses = new TreeMap<>();
+    figures.forEach((steps, line) -> losses.put(steps, line.path("loss").asDouble()));
+    long best = Collections.min(losses.entrySet(), Map.Entry.comparingByValue()).getKey();
+    assertThat(losses.values()).doesNotHaveDuplicates().allSatisfy(l -> assertThat(l).isPositive());
+    assertThat(Files.readString(folder.resolve("unified/report.json")))
+        .contains("\"best_steps\" : " + best, "\"best_loss\" : " + losses.get(best));
+  }
+
+  private Map<String, Object> withPairs(String run, long steps) {
+    Map<String, Object> keys = Golden.keys(folder.resolve(run), steps, 0);
+    keys.put("eval.every-steps", steps);
+    keys.put("eval.data", keys.get("data.files"));
+    return keys;
+  }
+
   @Test
   void shouldRefuseWhatCannotBeMeasuredBeforeItTrains() throws Exception {
     Map<String, Object> missing = measured("run", 10, 0);
@@ -124,7 +175,7 @@ class EvaluationTest {
   private Map<String, Object> stopping(String run, int workers) throws Exception {
     Map<String, Object> keys = measured(run, 40, workers);
     keys.put("eval.patience", 1);
-    keys.put("optimizer.learning-rate", 1e-30); // less than any weight can take up
+    keys.put("optimizer.learning-rate", LEARNS_NOTHING);
     return keys;
   }
 
@@ -187,7 +238,8 @@ class EvaluationTest {
     Settings settings = Settings.load(Optional.empty(), keys);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Evaluate.run(
-        new EvaluateRequest(model, settings.evaluationFiles(), settings.evaluationForm()),
+        new EvaluateRequest(
+            model, settings.evaluationFiles().orElseThrow(), settings.evaluationForm()),
         new PrintStream(out, true, StandardCharsets.UTF_8));
     return out.toString(StandardCharsets.UTF_8)
         .lines()
