@@ -55,7 +55,7 @@ public final class DevLoss {
   public static double measure(
       Path runConf, Path model, int threads, int workers, LongConsumer progress) {
     Settings settings = Settings.load(Optional.of(runConf), AS_IT_IS);
-    try (ModelFolder folder = open(settings, model);
+    try (ModelFolder folder = settings.withHeads(ModelFolder.open(model));
         SampleFiles samples = SampleFiles.open(settings.evaluationData());
         Tokenizer tokenizer = Tokenizer.open(model)) {
       RunSpec spec = settings.runSpec(folder, 1, samples.sha256());
@@ -87,16 +87,6 @@ public final class DevLoss {
     int count = step.header().firstQuery()[slots];
     sum += mean * count;
     queries += count;
-  }
-
-  private static ModelFolder open(Settings settings, Path path) {
-    ModelFolder model = ModelFolder.open(path);
-    try {
-      return settings.isUnified() ? model.withHeads(settings.colbertDim(), settings.seed()) : model;
-    } catch (RuntimeException e) {
-      model.close();
-      throw e;
-    }
   }
 
   private static void load(ModelFolder folder, StepCompute device) {

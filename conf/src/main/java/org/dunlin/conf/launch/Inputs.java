@@ -92,17 +92,13 @@ final class Inputs implements AutoCloseable {
 
   private static ModelFolder open(Path path, Settings settings) {
     ModelFolder model = ModelFolder.open(path);
-    try {
-      if (model.isReranker()) {
-        throw Refusal.run(
-            "%s: a reranker, which scores pairs and embeds nothing (expected: an encoder, to be trained to embed); give the model that it was made from, or use this one as it is: dunlin score --model %s"
-                .formatted(path, path));
-      }
-      return settings.isUnified() ? model.withHeads(settings.colbertDim(), settings.seed()) : model;
-    } catch (RuntimeException e) {
+    if (model.isReranker()) {
       model.close();
-      throw e;
+      throw Refusal.run(
+          "%s: a reranker, which scores pairs and embeds nothing (expected: an encoder, to be trained to embed); give the model that it was made from, or use this one as it is: dunlin score --model %s"
+              .formatted(path, path));
     }
+    return settings.withHeads(model);
   }
 
   private static long steps(

@@ -558,6 +558,16 @@ public final class Settings {
         model.colbertDim().orElseThrow(), List.of(ids.cls(), ids.eos(), ids.pad(), ids.unk()));
   }
 
+  /** A model with the heads that a run trains; closes it where it cannot have them. */
+  public ModelFolder withHeads(ModelFolder model) {
+    try {
+      return isUnified() ? model.withHeads(colbertDim(), seed()) : model;
+    } catch (RuntimeException e) {
+      model.close();
+      throw e;
+    }
+  }
+
   /** All keys with their values; {@link #load} makes equal settings of it, on any machine. */
   public String render() {
     StringBuilder hocon = new StringBuilder();

@@ -200,8 +200,7 @@ class RunSpecTest {
   private RunSpec spec(Map<String, ?> overrides, long steps) {
     try (ModelFolder model = ModelFolder.open(folder)) {
       Settings settings = Settings.load(Optional.empty(), overrides);
-      ModelFolder own =
-          settings.isUnified() ? model.withHeads(settings.colbertDim(), settings.seed()) : model;
+      ModelFolder own = settings.withHeads(model);
       return settings.runSpec(own, steps, "d");
     }
   }
