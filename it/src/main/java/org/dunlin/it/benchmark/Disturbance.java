@@ -92,6 +92,11 @@ final class Disturbance {
       int now = Math.min(left, MOST_DEATHS * workers);
       try (LiveRun run = LiveRun.start(Settings.load(Optional.empty(), all), LIMIT_SECONDS)) {
         run.await(RunEvent.Started.class::isInstance);
+        run.await(
+            event ->
+                Succession.isNoted(
+                    event,
+                    "a standby is ready")); // until then one of its processes is still starting
         lastStep = -1;
         for (int s = 0; s < now; s++) {
           disturb(run, "worker-" + (s % workers + 1), folder.resolve(signal + "-" + r));

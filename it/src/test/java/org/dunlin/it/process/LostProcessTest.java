@@ -55,6 +55,7 @@ class LostProcessTest {
   }
 
   @Test
+  @Tag("long") // as ChaosTest, every day, but for one that dies before the first step
   void shouldGoOnToTheSameBitsWhenAWorkerIsKilledOrHangs() throws Exception {
     try (Trainer trainer = Trainer.start(run, STEPS, 3)) {
       Trainer.signal("KILL", List.of(trainer.awaitProcess("worker-3"))); // before the first step
