@@ -2,6 +2,7 @@ package org.dunlin.protocol.wire;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.NotSerializableException;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorRefResolver;
@@ -11,6 +12,7 @@ import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.StreamRefResolver;
 import org.dunlin.protocol.OnWire;
+import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.message.ToWorker;
 
 /**
@@ -20,7 +22,14 @@ import org.dunlin.protocol.message.ToWorker;
 public final class WireSerializer extends SerializerWithStringManifest {
   private static final int IDENTIFIER = 7_281_901;
 
+  /** Headers that may be on their way at once, to members that are fed at different speeds. */
+  private static final int HEADERS = 8;
+
   private final ExtendedActorSystem system;
+  private final AtomicReferenceArray<Written> written = new AtomicReferenceArray<>(HEADERS);
+
+  /** A header and its bytes, which nobody changes. */
+  private record Written(StepHeader header, byte[] bytes) {}
 
   public WireSerializer(ExtendedActorSystem system) {
     this.system = system;
@@ -38,7 +47,23 @@ public final class WireSerializer extends SerializerWithStringManifest {
 
   @Override
   public byte[] toBinary(Object message) {
-    return codec().write((OnWire) message).toByteArray();
+    return message instanceof StepHeader header ? written(header) : bytes((OnWire) message);
+  }
+
+  // It goes to every member, and grows with their number. To compare its arrays would cost as much.
+  @SuppressWarnings("ReferenceEquality")
+  private byte[] written(StepHeader header) {
+    int at = (int) (header.step() % HEADERS);
+    Written last = written.get(at);
+    if (last == null || last.header() != header) {
+      last = new Written(header, bytes(header));
+      written.set(at, last);
+    }
+    return last.bytes();
+  }
+
+  private byte[] bytes(OnWire message) {
+    return codec().write(message).toByteArray();
   }
 
   @Override
