@@ -3,12 +3,8 @@ package org.dunlin.conf.evaluate;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
-import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Map;
-import java.util.Optional;
 import java.util.function.LongConsumer;
-import org.dunlin.conf.settings.Settings;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.feed.StepBatch;
 import org.dunlin.data.model.ModelFolder;
@@ -28,13 +24,6 @@ import org.dunlin.worker.trace.Trace;
  * computed by the code that trains, gradient included, and are not applied.
  */
 public final class DevLoss {
-  /** What it is not that of training. */
-  private static final Map<String, Object> AS_IT_IS =
-      Map.of(
-          "model.hidden-dropout", 0,
-          "model.attention-dropout", 0,
-          "loss.self-distillation-start-step", -1);
-
   private static final int CHUNK_FLOATS = 1 << 18;
 
   private double sum;
@@ -45,34 +34,35 @@ public final class DevLoss {
   /**
    * Measures a model.
    *
-   * @param runConf settings of the run
-   * @param model a folder with all of its heads
+   * @param model with all of its heads; stays open
+   * @param samples held-out pairs; stay open
+   * @param spec the run's, over these samples and without dropout
    * @param threads compute threads, at least 1
-   * @param workers that train on this machine meanwhile
+   * @param devices on this machine, this one among them
    * @param progress is told how many steps are measured
    * @throws org.dunlin.protocol.Refusal if something is wrong with the data
    */
   public static double measure(
-      Path runConf, Path model, int threads, int workers, LongConsumer progress) {
-    Settings settings = Settings.load(Optional.of(runConf), AS_IT_IS);
-    try (ModelFolder folder = settings.withHeads(ModelFolder.open(model));
-        SampleFiles samples = SampleFiles.open(settings.evaluationData());
-        Tokenizer tokenizer = Tokenizer.open(model)) {
-      RunSpec spec = settings.runSpec(folder, 1, samples.sha256());
-      try (StepCompute device =
-          StepCompute.among(1 + workers, spec, threads, Trace.NONE, HangWatch.NONE)) {
-        load(folder, device);
-        DevLoss loss = new DevLoss();
-        Feed.firstEpoch(
-            samples,
-            tokenizer,
-            spec,
-            step -> {
-              loss.add(device, step);
-              progress.accept(step.header().step() + 1);
-            });
-        return loss.sum / loss.queries;
-      }
+      ModelFolder model,
+      SampleFiles samples,
+      RunSpec spec,
+      int threads,
+      int devices,
+      LongConsumer progress) {
+    try (Tokenizer tokenizer = Tokenizer.open(model.path());
+        StepCompute device =
+            StepCompute.among(devices, spec, threads, Trace.NONE, HangWatch.NONE)) {
+      load(model, device);
+      DevLoss loss = new DevLoss();
+      Feed.firstEpoch(
+          samples,
+          tokenizer,
+          spec,
+          step -> {
+            loss.add(device, step);
+            progress.accept(step.header().step() + 1);
+          });
+      return loss.sum / loss.queries;
     }
   }
 

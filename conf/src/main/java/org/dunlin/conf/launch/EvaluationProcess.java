@@ -21,6 +21,8 @@ import org.dunlin.conf.evaluate.Metric;
 import org.dunlin.conf.evaluate.RetrievalTest;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.data.model.ModelFolder;
+import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.protocol.Refusal;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +38,13 @@ public final class EvaluationProcess {
 
   /** The exit code after a failure without a sentence for a person. */
   static final int FAILED = 3;
+
+  /** What a loss that is measured has otherwise than one that is trained by. */
+  private static final Map<String, Object> AS_IT_IS =
+      Map.of(
+          "model.hidden-dropout", 0,
+          "model.attention-dropout", 0,
+          "loss.self-distillation-start-step", -1);
 
   private static final Logger LOG = LoggerFactory.getLogger(EvaluationProcess.class);
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -109,18 +118,25 @@ public final class EvaluationProcess {
                   Metric.figures(
                       one.measure(model, threads, done -> lines.println("embedded " + done)))));
       if (!settings.evaluationData().isEmpty()) {
-        figures.put(
-            Metric.LOSS.toString(),
-            DevLoss.measure(
-                runConf,
-                model,
-                threads,
-                Math.max(1, settings.workers()),
-                done -> lines.println("step " + done)));
+        figures.put(Metric.LOSS.toString(), loss(runConf, model, threads, lines));
       }
       lines.println("figures " + JSON.writeValueAsString(figures));
     } finally {
       remove(folder);
+    }
+  }
+
+  private static double loss(Path runConf, Path model, int threads, PrintStream lines) {
+    Settings settings = Settings.load(Optional.of(runConf), AS_IT_IS);
+    try (ModelFolder folder = settings.withHeads(ModelFolder.open(model));
+        SampleFiles samples = SampleFiles.open(settings.evaluationData())) {
+      return DevLoss.measure(
+          folder,
+          samples,
+          settings.runSpec(folder, 1, samples.sha256()),
+          threads,
+          1 + Math.max(1, settings.workers()),
+          done -> lines.println("step " + done));
     }
   }
 
