@@ -3,6 +3,7 @@ package org.dunlin.it.benchmark;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.net.Socket;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -114,12 +115,11 @@ public final class ControlPlaneWorkers {
   static List<String> command(
       String coordinator, int count, int perNode, int computeMs, int warmup, int steps) {
     List<String> command = new ArrayList<>();
+    command.add(System.getProperty("java.home") + "/bin/java");
+    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
     Collections.addAll(
         command,
-        System.getProperty("java.home") + "/bin/java",
-        "-Xmx4g",
-        "--add-exports",
-        "java.base/jdk.internal.misc=ALL-UNNAMED",
+        "-Xmx4g", // the last one counts
         "-cp",
         System.getProperty("java.class.path"),
         ControlPlaneWorkers.class.getName(),
