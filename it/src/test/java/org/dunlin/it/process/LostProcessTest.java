@@ -107,7 +107,7 @@ class LostProcessTest {
   void shouldStartAWorkerAgainThatHangsBeforeItHasJoined() throws Exception {
     try (Trainer trainer = Trainer.start(run, STEPS, 2)) {
       Trainer.signal("STOP", List.of(trainer.awaitProcess("worker-2")));
-      trainer.awaitLine("worker-2 (process ");
+      trainer.awaitLine("worker-2 (process ", 2 * Golden.LIMIT_SECONDS);
       trainer.awaitLine("worker-2 is started again, as worker worker-2#2");
       assertThat(trainer.awaitExit()).isZero();
     }

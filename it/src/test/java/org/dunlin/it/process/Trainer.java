@@ -181,18 +181,24 @@ final class Trainer implements AutoCloseable {
 
   /** Waits for a line of its output that begins so. */
   String awaitLine(String start) throws InterruptedException {
-    return awaitLine(line -> line.startsWith(start));
+    return awaitLine(start, Golden.LIMIT_SECONDS);
+  }
+
+  /** The same, for what takes longer than anything else does. */
+  String awaitLine(String start, long limitSeconds) throws InterruptedException {
+    return awaitLine(line -> line.startsWith(start), limitSeconds);
   }
 
   /** Waits for a line of its output that holds this. */
   String awaitLineWith(String part) throws InterruptedException {
-    return awaitLine(line -> line.contains(part));
+    return awaitLine(line -> line.contains(part), Golden.LIMIT_SECONDS);
   }
 
-  private String awaitLine(Predicate<String> wanted) throws InterruptedException {
+  private String awaitLine(Predicate<String> wanted, long limitSeconds)
+      throws InterruptedException {
     String line = "";
     while (!wanted.test(line)) {
-      line = lines.poll(Golden.LIMIT_SECONDS, TimeUnit.SECONDS);
+      line = lines.poll(limitSeconds, TimeUnit.SECONDS);
       assertThat(line).as("output so far: %s", heard).isNotNull().isNotEqualTo(END);
       heard.add(line);
     }
