@@ -2,7 +2,6 @@ package org.dunlin.conf.evaluate;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.function.LongConsumer;
 import org.dunlin.data.feed.Feed;
@@ -11,6 +10,8 @@ import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.model.Tensor;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.data.tokens.Tokenizer;
+import org.dunlin.protocol.message.LessonItem.Kind;
+import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.Alone;
 import org.dunlin.worker.hang.HangWatch;
@@ -24,8 +25,6 @@ import org.dunlin.worker.trace.Trace;
  * computed by the code that trains, gradient included, and are not applied.
  */
 public final class DevLoss {
-  private static final int CHUNK_FLOATS = 1 << 18;
-
   private double sum;
   private long queries;
 
@@ -80,15 +79,15 @@ public final class DevLoss {
   }
 
   private static void load(ModelFolder folder, StepCompute device) {
-    FloatBuffer chunk =
-        ByteBuffer.allocateDirect(CHUNK_FLOATS * Float.BYTES)
-            .order(ByteOrder.LITTLE_ENDIAN)
-            .asFloatBuffer();
     for (Tensor tensor : folder.tensors()) {
-      for (long first = 0; first < tensor.elements(); first += CHUNK_FLOATS) {
-        chunk.clear().limit((int) Math.min(CHUNK_FLOATS, tensor.elements() - first));
-        folder.read(tensor, first, chunk);
-        device.write(tensor.name(), first, chunk.flip());
+      for (StateChunk.Piece piece :
+          StateChunk.pieces(Kind.PARAMETER, tensor.name(), tensor.elements()).toList()) {
+        ByteBuffer values =
+            piece.read(into -> folder.read(tensor, piece.firstElement(), into)).values();
+        device.write(
+            tensor.name(),
+            piece.firstElement(),
+            values.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer());
       }
     }
   }

@@ -79,9 +79,10 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
    *
    * @param heapBytes for texts, and embeddings with their copy for the search
    * @param directBytes for parameters; with a loss, for gradient and moments too
+   * @param pairs SHA-256 of the pairs whose loss is measured; empty if none is
    */
-  record Needs(long heapBytes, long directBytes) {
-    static final Needs NOTHING = new Needs(0, 0);
+  record Needs(long heapBytes, long directBytes, Optional<String> pairs) {
+    static final Needs NOTHING = new Needs(0, 0, Optional.empty());
 
     /** Parameters, gradient, two moments. */
     private static final long STATE_COPIES = 4;
@@ -89,17 +90,19 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
     static Needs of(Settings settings, RunSpec spec, long parameters) {
       long heapBytes = LEAST_HEAP_MIB * MIB;
       long copies = 1;
+      Optional<String> held = Optional.empty();
       if (settings.evaluationFiles().isPresent()) {
         heapBytes += heapBytes(settings.evaluationFiles().get().read(), spec);
       }
       if (!settings.evaluationData().isEmpty()) {
         try (SampleFiles pairs = SampleFiles.open(settings.evaluationData())) {
           Feed.plan(pairs, settings.data(), settings.batch(spec.encoder()), settings.seed());
+          held = Optional.of(pairs.sha256());
         }
         copies = STATE_COPIES;
       }
       return new Needs(
-          heapBytes, copies * parameters * Float.BYTES + ProcessRun.MORE_DIRECT_MIB * MIB);
+          heapBytes, copies * parameters * Float.BYTES + ProcessRun.MORE_DIRECT_MIB * MIB, held);
     }
 
     private static long heapBytes(RetrievalSet set, RunSpec spec) {
@@ -114,11 +117,11 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
 
   static CheckpointEvaluator of(
       Settings settings, Path runFolder, CheckpointFolders folders, Needs needs) {
-    return new CheckpointEvaluator(settings, runFolder, folders, set(settings), needs);
+    return new CheckpointEvaluator(settings, runFolder, folders, set(settings, needs), needs);
   }
 
   // Whatever changes a figure; which figure decides, too.
-  private static String set(Settings settings) {
+  private static String set(Settings settings, Needs needs) {
     if (settings.evaluateEverySteps() == 0) {
       return "";
     }
@@ -127,11 +130,7 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
         .evaluationFiles()
         .ifPresent(
             files -> all.addAll(List.of(files.sha256(), settings.evaluationForm().toString())));
-    if (!settings.evaluationData().isEmpty()) {
-      try (SampleFiles pairs = SampleFiles.open(settings.evaluationData())) {
-        all.add(pairs.sha256());
-      }
-    }
+    needs.pairs().ifPresent(all::add);
     all.add(settings.evaluationMetric());
     byte[] text = String.join("\n", all).getBytes(StandardCharsets.UTF_8);
     return HexFormat.of().formatHex(Sha256.digest().digest(text));

@@ -90,8 +90,8 @@ public final class RunFolder implements AutoCloseable {
       if (!found.isEmpty()) {
         requireReplaceable(path, overwrite, inputs);
       }
-      RunFolder folder = new RunFolder(path, lock(path));
-      requireNoCoordinator(folder);
+      RunFolder folder = new RunFolder(path, lock(path, false));
+      requireNoCoordinator(folder, false);
       for (Path entry : found) {
         if (OURS.matcher(entry.getFileName().toString()).matches()) {
           remove(entry);
@@ -106,47 +106,43 @@ public final class RunFolder implements AutoCloseable {
 
   /** The folder of a run that is to go on. */
   static RunFolder resume(Path path) {
-    requireResumable(path);
-    try {
-      RunFolder folder = new RunFolder(path, lock(path));
-      requireNoCoordinator(folder);
-      folder.begin();
-      return folder;
-    } catch (IOException e) {
-      throw Refusal.usage(path + ": cannot be used as a run folder: " + e);
-    }
+    return takeOver(path, false).begin();
   }
 
   /** The same, once whoever coordinates the run is gone; empty if it has ended. Blocks. */
   static Optional<RunFolder> await(Path path) {
+    RunFolder folder = takeOver(path, true);
+    if (hasEnded(path) || Files.exists(path.resolve(MODEL))) {
+      folder.close();
+      return Optional.empty();
+    }
+    return Optional.of(folder.begin());
+  }
+
+  private static RunFolder takeOver(Path path, boolean waits) {
     requireResumable(path);
     try {
-      RunFolder folder =
-          new RunFolder(
-              path,
-              FileChannel.open(
-                  path.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE));
-      try {
-        folder.lockFile.lock();
-        TermFile.awaitFree(path); // whoever dies gives two locks back, one after the other
-        if (hasEnded(path) || Files.exists(path.resolve(MODEL))) {
-          folder.close();
-          return Optional.empty();
-        }
-        folder.begin();
-        return Optional.of(folder);
-      } catch (IOException | RuntimeException e) {
-        folder.close();
-        throw e;
-      }
+      RunFolder folder = new RunFolder(path, lock(path, waits));
+      requireNoCoordinator(folder, waits);
+      return folder;
     } catch (IOException e) {
-      throw Refusal.usage(path + ": cannot be used as a run folder: " + e);
+      throw unusable(path, e);
     }
   }
 
-  private void begin() throws IOException {
-    Files.deleteIfExists(path.resolve(ENDED));
-    Files.createDirectories(path.resolve(LOGS));
+  private RunFolder begin() {
+    try {
+      Files.deleteIfExists(path.resolve(ENDED));
+      Files.createDirectories(path.resolve(LOGS));
+      return this;
+    } catch (IOException e) {
+      close();
+      throw unusable(path, e);
+    }
+  }
+
+  private static Refusal unusable(Path path, IOException why) {
+    return Refusal.usage(path + ": cannot be used as a run folder: " + why);
   }
 
   private static void requireResumable(Path path) {
@@ -180,22 +176,27 @@ public final class RunFolder implements AutoCloseable {
     }
   }
 
-  // One that was started by hand may live without a supervisor.
-  private static void requireNoCoordinator(RunFolder folder) {
+  // One that was started by hand may live without a supervisor. Whoever dies gives two locks back,
+  // one after the other.
+  private static void requireNoCoordinator(RunFolder folder, boolean waits) {
     try {
-      TermFile.requireFree(folder.path);
+      if (waits) {
+        TermFile.awaitFree(folder.path);
+      } else {
+        TermFile.requireFree(folder.path);
+      }
     } catch (Refusal e) {
       folder.close();
       throw e;
     }
   }
 
-  private static FileChannel lock(Path path) throws IOException {
+  private static FileChannel lock(Path path, boolean waits) throws IOException {
     FileChannel channel =
         FileChannel.open(path.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     FileLock held = null;
     try {
-      held = channel.tryLock();
+      held = waits ? channel.lock() : channel.tryLock();
     } catch (OverlappingFileLockException e) {
       // Held by this very process: the same answer as for another one.
     }

@@ -31,8 +31,11 @@ final class Disturbance {
   /** A worker that dies five times in a row is not started again. */
   private static final int MOST_DEATHS = 4;
 
-  private static final long LIMIT_SECONDS = 300;
-  private static final double MS = 1e6;
+  /** Of every wait. */
+  static final long LIMIT_SECONDS = 300;
+
+  /** In nanoseconds. */
+  static final double MS = 1e6;
 
   /** What a worker's log says of a step that goes on in another generation. */
   private static final Pattern GOES_ON =

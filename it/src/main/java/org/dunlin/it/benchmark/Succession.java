@@ -19,9 +19,6 @@ final class Succession {
   /** Steps before each kill: a run at work. */
   private static final int CALM_STEPS = 20;
 
-  private static final long LIMIT_SECONDS = 300;
-  private static final double MS = 1e6;
-
   /** From the signal to the first commit under the next term. */
   final List<Double> toCommit = new ArrayList<>();
 
@@ -38,7 +35,8 @@ final class Succession {
   void measure(Path folder, int kills) throws IOException, InterruptedException {
     Map<String, Object> all = new HashMap<>(keys);
     all.put("run.output", folder.resolve("coordinators"));
-    try (LiveRun run = LiveRun.start(Settings.load(Optional.empty(), all), LIMIT_SECONDS)) {
+    try (LiveRun run =
+        LiveRun.start(Settings.load(Optional.empty(), all), Disturbance.LIMIT_SECONDS)) {
       run.await(RunEvent.Started.class::isInstance);
       for (int k = 0; k < kills; k++) {
         run.await(event -> isNoted(event, "a standby is ready"));
@@ -48,7 +46,7 @@ final class Succession {
         long sentNs = System.nanoTime();
         Disturbance.send("KILL", coordinator(run));
         run.await(event -> isNoted(event, "the coordinator of term "));
-        toCommit.add((run.awaitCommit().atNs() - sentNs) / MS);
+        toCommit.add((run.awaitCommit().atNs() - sentNs) / Disturbance.MS);
       }
       run.stop();
     }
