@@ -379,12 +379,18 @@ public final class CheckpointStore {
     }
   }
 
+  /** Removes those that have a manifest but for some. */
+  void retain(Set<Long> kept) {
+    complete().stream().filter(steps -> !kept.contains(steps)).forEach(this::remove);
+  }
+
   /** Removes all of more steps: when a run that goes on from here is another from here on. */
   public void dropAfter(long steps) {
     begun().stream().filter(later -> later > steps).forEach(this::remove);
   }
 
-  private void remove(long steps) {
+  /** Removes it, complete or not. */
+  void remove(long steps) {
     try {
       Disk.removeCheckpoint(folder(steps));
     } catch (IOException e) {

@@ -51,7 +51,7 @@ final class Disk {
 
   /** Writes a whole file under a temporary name, then gives it its own; durable on return. */
   static void write(Path file, byte[] bytes) throws IOException {
-    Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
+    Path partial = partial(file);
     try (SeekableByteChannel channel =
         Files.newByteChannel(
             partial,
@@ -70,7 +70,7 @@ final class Disk {
    * @param sha256 of its bytes; a file of others is a Refusal
    */
   static void copy(Path from, Path file, String sha256) throws IOException {
-    Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
+    Path partial = partial(file);
     MessageDigest digest = Sha256.digest();
     ByteBuffer bytes = ByteBuffer.allocateDirect(COPY_BYTES);
     try (SeekableByteChannel source = Files.newByteChannel(from, StandardOpenOption.READ);
@@ -93,6 +93,11 @@ final class Disk {
       force(target);
     }
     rename(partial, file);
+  }
+
+  /** What a file is called while it is written. */
+  static Path partial(Path file) {
+    return file.resolveSibling("." + file.getFileName() + ".partial");
   }
 
   /** Gives a durable file its name, durably. */

@@ -382,8 +382,9 @@ final class FaultyDisk extends FileSystemProvider {
     }
 
     @Override
-    public FileLock tryLock(long position, long size, boolean shared) {
-      throw new UnsupportedOperationException();
+    public FileLock tryLock(long position, long size, boolean shared) throws IOException {
+      operation("lock", path);
+      return real.tryLock(position, size, shared);
     }
   }
 }

@@ -5,6 +5,7 @@ import com.google.protobuf.MessageLite;
 import com.google.protobuf.UnsafeByteOperations;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.zip.CRC32C;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -16,10 +17,13 @@ import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.FeedItem;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
+import org.dunlin.protocol.message.CopyEnded;
+import org.dunlin.protocol.message.CopyOffered;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.LessonItem;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.Recompute;
+import org.dunlin.protocol.message.RunBytes;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
@@ -56,9 +60,9 @@ import org.dunlin.protocol.message.ToWorker.WriteShare;
 final class MessageCodec {
   /** How actor and stream references become text. */
   interface References {
-    String actor(ActorRef<ToWorker> actor);
+    <T> String actor(ActorRef<T> actor);
 
-    ActorRef<ToWorker> actor(String text);
+    <T> ActorRef<T> actor(String text);
 
     <T> String source(SourceRef<T> source);
 
@@ -114,6 +118,9 @@ final class MessageCodec {
             case SlotBatch s -> "slot";
           };
       case StateChunk c -> "chunk";
+      case CopyOffered o -> "copy-offered";
+      case RunBytes b -> "run-bytes";
+      case CopyEnded e -> "copy-ended";
       default -> throw new IllegalArgumentException("no wire form: " + message.getClass());
     };
   }
@@ -132,6 +139,21 @@ final class MessageCodec {
               .setFirstElement(c.firstElement())
               .setValues(UnsafeByteOperations.unsafeWrap(c.values().duplicate()))
               .setCrc32C(crc32c(c.values()))
+              .build();
+      case CopyOffered offer -> copy(offer);
+      case RunBytes b ->
+          RunBytesWire.newBuilder()
+              .setFile(b.file())
+              .setAt(b.at())
+              .setSize(b.fileBytes())
+              .setBytes(UnsafeByteOperations.unsafeWrap(b.bytes().duplicate()))
+              .setCrc32C(crc32c(b.bytes()))
+              .build();
+      case CopyEnded e ->
+          CopyEndedWire.newBuilder()
+              .setSteps(e.steps())
+              .setWhole(e.whole())
+              .setSentence(e.sentence())
               .build();
       default -> throw new IllegalArgumentException("no wire form: " + message.getClass());
     };
@@ -483,6 +505,12 @@ final class MessageCodec {
       case "header" -> BatchCodec.read(StepHeaderWire.parseFrom(bytes));
       case "slot" -> BatchCodec.read(SlotBatchWire.parseFrom(bytes));
       case "chunk" -> read(StateChunkWire.parseFrom(bytes));
+      case "copy-offered" -> read(CopyOfferedWire.parseFrom(bytes));
+      case "run-bytes" -> read(RunBytesWire.parseFrom(bytes));
+      case "copy-ended" -> {
+        CopyEndedWire m = CopyEndedWire.parseFrom(bytes);
+        yield new CopyEnded(m.getSteps(), m.getWhole(), m.getSentence());
+      }
       default -> throw new IllegalArgumentException("unknown message kind: " + manifest);
     };
   }
@@ -495,13 +523,49 @@ final class MessageCodec {
             m.getTensor(),
             m.getFirstElement(),
             m.getValues().asReadOnlyByteBuffer());
-    int found = crc32c(chunk.values());
-    if (found != m.getCrc32C()) {
-      throw new IllegalArgumentException(
-          "%s, from element %d: CRC32C is %08x (expected: %08x, the sender's)"
-              .formatted(chunk.tensor(), chunk.firstElement(), found, m.getCrc32C()));
-    }
+    requireSame(
+        chunk.values(), m.getCrc32C(), chunk.tensor() + ", from element " + chunk.firstElement());
     return chunk;
+  }
+
+  private static RunBytes read(RunBytesWire m) {
+    RunBytes piece =
+        new RunBytes(m.getFile(), m.getAt(), m.getSize(), m.getBytes().asReadOnlyByteBuffer());
+    requireSame(piece.bytes(), m.getCrc32C(), piece.file() + ", from byte " + piece.at());
+    return piece;
+  }
+
+  private static void requireSame(ByteBuffer bytes, int sent, String what) {
+    int found = crc32c(bytes);
+    if (found != sent) {
+      throw new IllegalArgumentException(
+          "%s: CRC32C is %08x (expected: %08x, the sender's)".formatted(what, found, sent));
+    }
+  }
+
+  private MessageLite copy(CopyOffered m) {
+    return CopyOfferedWire.newBuilder()
+        .setTerm(m.term().number())
+        .setRun(m.run())
+        .setSteps(m.steps())
+        .setBytes(m.bytes())
+        .addAllRecords(m.records())
+        .addAllComplete(m.complete())
+        .setFiles(references.source(m.files()))
+        .setAnswer(references.actor(m.answer()))
+        .build();
+  }
+
+  private CopyOffered read(CopyOfferedWire m) {
+    return new CopyOffered(
+        new Term(m.getTerm()),
+        m.getRun(),
+        m.getSteps(),
+        m.getBytes(),
+        List.copyOf(m.getRecordsList()),
+        List.copyOf(m.getCompleteList()),
+        references.source(m.getFiles()),
+        references.actor(m.getAnswer()));
   }
 
   private static int crc32c(ByteBuffer values) {

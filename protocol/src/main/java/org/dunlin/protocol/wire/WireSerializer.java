@@ -13,7 +13,6 @@ import org.apache.pekko.stream.SourceRef;
 import org.apache.pekko.stream.StreamRefResolver;
 import org.dunlin.protocol.OnWire;
 import org.dunlin.protocol.batch.StepHeader;
-import org.dunlin.protocol.message.ToWorker;
 
 /**
  * Pekko's door to the wire format: every {@link OnWire} message as Protobuf. Named in the
@@ -83,12 +82,12 @@ public final class WireSerializer extends SerializerWithStringManifest {
     return new MessageCodec(
         new MessageCodec.References() {
           @Override
-          public String actor(ActorRef<ToWorker> actor) {
+          public <T> String actor(ActorRef<T> actor) {
             return actors.toSerializationFormat(actor);
           }
 
           @Override
-          public ActorRef<ToWorker> actor(String text) {
+          public <T> ActorRef<T> actor(String text) {
             return actors.resolveActorRef(text);
           }
 

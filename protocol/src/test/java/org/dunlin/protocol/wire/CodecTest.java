@@ -10,20 +10,23 @@ import java.util.List;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.stream.SourceRef;
 import org.dunlin.protocol.Generation;
+import org.dunlin.protocol.OnWire;
 import org.dunlin.protocol.Term;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.batch.SlotBatch;
 import org.dunlin.protocol.batch.StepHeader;
 import org.dunlin.protocol.ledger.LedgerRecord;
+import org.dunlin.protocol.message.CopyEnded;
+import org.dunlin.protocol.message.CopyOffered;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.message.LessonItem.Kind;
 import org.dunlin.protocol.message.Recompute;
+import org.dunlin.protocol.message.RunBytes;
 import org.dunlin.protocol.message.Seat;
 import org.dunlin.protocol.message.SlotDigest;
 import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.message.ToCoordinator.Prepared;
-import org.dunlin.protocol.message.ToWorker;
 import org.dunlin.protocol.message.ToWorker.Assign;
 import org.dunlin.protocol.run.BatchSpec;
 import org.dunlin.protocol.run.ComputeSpec;
@@ -73,12 +76,12 @@ class CodecTest {
   private static final MessageCodec.References NOWHERE =
       new MessageCodec.References() {
         @Override
-        public String actor(ActorRef<ToWorker> actor) {
+        public <T> String actor(ActorRef<T> actor) {
           return "";
         }
 
         @Override
-        public ActorRef<ToWorker> actor(String text) {
+        public <T> ActorRef<T> actor(String text) {
           return null;
         }
 
@@ -230,6 +233,33 @@ class CodecTest {
           wire.toBuilder().setValues(ByteString.copyFrom(flipped)).build().toByteArray();
       assertThatThrownBy(() -> codec.read(MessageCodec.manifest(chunk), spoiled))
           .hasMessageStartingWith("t, from element 300: CRC32C is ");
+    }
+  }
+
+  @Test
+  void shouldKeepWhatACopyIsMadeOfOrRefuseIt() throws Exception {
+    ByteBuffer bytes = ByteBuffer.wrap(new byte[] {1, 0, -1});
+    RunBytes piece = new RunBytes("checkpoints/step-000020/a", 5, 9, bytes.asReadOnlyBuffer());
+    MessageCodec codec = new MessageCodec(NOWHERE);
+    byte[] wire = codec.write(piece).toByteArray();
+    assertThat(codec.read(MessageCodec.manifest(piece), wire)).isEqualTo(piece);
+    byte[] spoiled =
+        RunBytesWire.parseFrom(wire).toBuilder()
+            .setBytes(ByteString.copyFrom(new byte[] {1, 1, -1}))
+            .build()
+            .toByteArray();
+    assertThatThrownBy(() -> codec.read(MessageCodec.manifest(piece), spoiled))
+        .hasMessageStartingWith("checkpoints/step-000020/a, from byte 5: CRC32C is ");
+    assertThatThrownBy(() -> new RunBytes("a", 7, 9, bytes))
+        .hasMessage("a: 3 bytes at 7 of 9 (expected: at most 1048576, within the file)");
+
+    for (OnWire message :
+        List.of(
+            new CopyOffered(
+                new Term(3), "run", 20, 99, List.of("a", "b"), List.of(20L, 10L), null, null),
+            new CopyEnded(20, true, "/folder"))) {
+      assertThat(codec.read(MessageCodec.manifest(message), codec.write(message).toByteArray()))
+          .isEqualTo(message);
     }
   }
 
