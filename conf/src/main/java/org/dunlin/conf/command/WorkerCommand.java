@@ -36,6 +36,7 @@ import picocli.CommandLine.Option;
     })
 final class WorkerCommand implements Callable<Integer> {
   private static final Pattern ADDRESS = Pattern.compile("([^:\\s]+)(?::(\\d{1,5}))?");
+  private static final String NO_COPIES = "none";
   private static final int MOST_PORT = 65_535;
   private static final int MOST_THREADS = 1024;
 
@@ -91,6 +92,18 @@ final class WorkerCommand implements Callable<Integer> {
   private String wait;
 
   @Option(
+      names = "--copies",
+      paramLabel = "FOLDER",
+      description =
+          "Where a copy of the run's newest checkpoints is kept if this worker is chosen to, so that"
+              + " the run can go on if the coordinator's disk is lost, or "
+              + NO_COPIES
+              + ": not here. It"
+              + " takes three times the model's size for each checkpoint (default:"
+              + " ~/.dunlin/copies).")
+  private String copies = Path.of(System.getProperty("user.home"), ".dunlin", "copies").toString();
+
+  @Option(
       names = Flags.TRACE,
       paramLabel = "FILE",
       description =
@@ -105,7 +118,12 @@ final class WorkerCommand implements Callable<Integer> {
   public Integer call() {
     name.ifPresent(JoinedWorker::requireName);
     return action.run(
-        new JoinRequest(coordinator(), host, name, computeThreads(), devices, duration(), trace));
+        new JoinRequest(
+            coordinator(), host, name, computeThreads(), devices, duration(), copies(), trace));
+  }
+
+  private Optional<Path> copies() {
+    return Optional.of(copies).filter(name -> !name.equals(NO_COPIES)).map(Path::of);
   }
 
   private Endpoint coordinator() {

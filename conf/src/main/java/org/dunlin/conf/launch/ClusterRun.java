@@ -6,14 +6,20 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.report.NodesFile;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.checkpoint.CopySender;
+import org.dunlin.coordinator.record.RunId;
 import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.coordinator.step.Admission;
+import org.dunlin.data.checkpoint.CheckpointStore;
 import org.dunlin.protocol.Refusal;
+import org.dunlin.protocol.Term;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.worker.collective.driver.HostCheck;
 
@@ -51,9 +57,13 @@ final class ClusterRun {
       if (left.isEmpty()) {
         node.joinItself();
       }
+      Consumer<RunEvent> watching =
+          settings.checkpointCopyToWorkers()
+              ? copying(inputs, settings, held.term(), host, runFolder, node, relay)
+              : relay;
       Coordination.lead(
           node,
-          inputs.run(held.term(), follows, admission, host, runFolder, relay),
+          inputs.run(held.term(), follows, admission, host, runFolder, watching),
           runFolder,
           formed -> {
             lines(settings).forEach(line -> relay.accept(new RunEvent.Noted(line)));
@@ -70,6 +80,32 @@ final class ClusterRun {
         .outcome()
         .orElseGet(
             () -> new Outcome.Failed("the run stopped; its log is " + RunFolder.log(runFolder)));
+  }
+
+  private static Consumer<RunEvent> copying(
+      Inputs inputs,
+      Settings settings,
+      Term term,
+      String host,
+      Path runFolder,
+      ClusterNode node,
+      EventRelay relay) {
+    ActorRef<CopySender.Command> sender =
+        node.spawn(
+            CopySender.create(
+                inputs.spec().name() + "-" + RunId.of(runFolder),
+                term,
+                runFolder,
+                CheckpointStore.in(settings.checkpointFolder()),
+                host,
+                sentence -> relay.accept(new RunEvent.Noted(sentence))),
+            "copies");
+    return event -> {
+      relay.accept(event);
+      if (event instanceof RunEvent.Checkpointed complete) {
+        sender.tell(new CopySender.Complete(complete.steps()));
+      }
+    };
   }
 
   // Workers that come later know no other place than that of the coordinator that died.

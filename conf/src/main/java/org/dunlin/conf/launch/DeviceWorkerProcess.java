@@ -30,6 +30,7 @@ public final class DeviceWorkerProcess {
         Integer.toString(threads),
         Integer.toString(device),
         Long.toString(request.patience().toMillis()),
+        request.copies().map(Path::toString).orElse(""),
         request
             .trace()
             .map(file -> file.resolveSibling(device + "-" + file.getFileName()))
@@ -45,7 +46,8 @@ public final class DeviceWorkerProcess {
         OptionalInt.of(Integer.parseInt(arguments.get(4))),
         List.of(Integer.parseInt(arguments.get(5))),
         Duration.ofMillis(Long.parseLong(arguments.get(6))),
-        given(arguments.get(7)).map(Path::of));
+        given(arguments.get(7)).map(Path::of),
+        given(arguments.get(8)).map(Path::of));
   }
 
   private static Optional<String> given(String argument) {

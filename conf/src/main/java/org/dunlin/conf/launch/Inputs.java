@@ -286,6 +286,7 @@ final class Inputs implements AutoCloseable {
         new CheckpointThread(
             folders,
             settings.checkpointByMembers(),
+            settings.checkpointCopyToWorkers(),
             model,
             spec,
             known,

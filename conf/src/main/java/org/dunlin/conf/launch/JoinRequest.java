@@ -17,6 +17,7 @@ import org.dunlin.protocol.message.Endpoint;
  * @param threads compute threads; empty: as many as cores
  * @param devices CUDA devices; empty: the processor
  * @param patience how long an absent coordinator is waited for
+ * @param copies in which a copy of the run's checkpoints may be kept; empty: none is
  * @param trace where to write what its threads do when
  */
 public record JoinRequest(
@@ -26,4 +27,5 @@ public record JoinRequest(
     OptionalInt threads,
     List<Integer> devices,
     Duration patience,
+    Optional<Path> copies,
     Optional<Path> trace) {}

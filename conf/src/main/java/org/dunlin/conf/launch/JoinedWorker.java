@@ -8,11 +8,13 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.dunlin.conf.log.Logs;
+import org.dunlin.coordinator.checkpoint.CopySender;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.WorkerId;
 import org.dunlin.protocol.message.Endpoint;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.worker.collective.driver.HostCheck;
+import org.dunlin.worker.copy.CopyKeeper;
 import org.dunlin.worker.engine.Devices;
 import org.dunlin.worker.engine.EncoderDevice;
 import org.dunlin.worker.hang.HangLimits;
@@ -105,7 +107,15 @@ public final class JoinedWorker {
     String where =
         "a run's cluster at %s:%d (expected: a coordinator of Dunlin %s that was started with that very address)"
             .formatted(host, coordinator.port(), Version.CURRENT);
-    WorkerEnd end = Membership.run(setup, node -> node.join(coordinator), where, stop);
+    WorkerEnd end =
+        Membership.run(
+            setup,
+            node -> {
+              node.join(coordinator);
+              node.spawn(CopyKeeper.create(request.copies(), CopySender.KEY, told), "copies");
+            },
+            where,
+            stop);
     told.accept(
         (end.failed() ? "failed: " : "ended: ") + end.reason() + "; its log is " + log(name));
     return !end.failed() ? 0 : stop.toCompletableFuture().isDone() ? STOPPED : 1;

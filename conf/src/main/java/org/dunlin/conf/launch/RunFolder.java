@@ -19,8 +19,10 @@ import org.dunlin.conf.report.ProcessesFile;
 import org.dunlin.conf.report.ReportFile;
 import org.dunlin.coordinator.ledger.LedgerFile;
 import org.dunlin.coordinator.record.RecordFile;
+import org.dunlin.coordinator.record.RunId;
 import org.dunlin.coordinator.record.TermFile;
 import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.checkpoint.RunCopy;
 import org.dunlin.protocol.Refusal;
 
 /**
@@ -33,7 +35,7 @@ public final class RunFolder implements AutoCloseable {
 
   // The supervisor's. A coordinator holds another one, TermFile.LOCK, which outlives no
   // coordinator.
-  private static final String LOCK = ".lock";
+  private static final String LOCK = RunCopy.LOCK;
   private static final Set<String> LOCKS = Set.of(LOCK, TermFile.LOCK);
   private static final String ENDED = ".ended";
   private static final String LOG = "dunlin.log";
@@ -58,6 +60,8 @@ public final class RunFolder implements AutoCloseable {
               RecordFile.NAMES.pattern(),
               Pattern.quote(TermFile.NAME),
               Pattern.quote(TermFile.NEXT),
+              Pattern.quote(RunId.NAME),
+              Pattern.quote(RunId.NEXT),
               Pattern.quote(Control.FILE),
               Pattern.quote(ENDED),
               "\\.(processes|nodes|report|control)\\.json\\.next",

@@ -128,6 +128,8 @@ final class Keys {
       declare(Key.oneOf("checkpoint.writer", "all", "one"));
   static final Key<Optional<Path>> CHECKPOINT_FOLDER = declare(Key.path("checkpoint.folder"));
   static final Key<Optional<Path>> CHECKPOINT_COPY = declare(Key.path("checkpoint.copy"));
+  static final Key<Boolean> CHECKPOINT_COPY_TO_WORKERS =
+      declare(Key.flag("checkpoint.copy-to-workers"));
   static final Key<Long> EVALUATION_STEPS = declare(Key.whole("eval.every-steps", 0, LONG));
   static final Key<Optional<Path>> EVALUATION_CORPUS = declare(Key.path("eval.corpus"));
   static final Key<Optional<Path>> EVALUATION_QUERIES = declare(Key.path("eval.queries"));

@@ -327,6 +327,13 @@ public final class Settings {
     return get(Keys.CHECKPOINT_COPY);
   }
 
+  /** Whether a worker on another machine is asked to keep a copy, because there is no other. */
+  public boolean checkpointCopyToWorkers() {
+    return !checkpointByMembers()
+        && checkpointCopy().isEmpty()
+        && get(Keys.CHECKPOINT_COPY_TO_WORKERS);
+  }
+
   /**
    * Keys that decide the bits of a run and have other values here than there, but for those that a
    * person allowed. Where model and data lie decides nothing; what is in them is compared by their

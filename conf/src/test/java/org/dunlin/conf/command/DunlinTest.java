@@ -238,8 +238,9 @@ class DunlinTest {
   void shouldCarryEveryFlagOfAWorker() {
     run("worker", "--join", "10.0.0.5");
     run(
-        "worker --join node:7000 --host 10.0.0.6 --name b --threads 3 --devices 0,1 --wait 30s --trace t.json"
+        "worker --join node:7000 --host 10.0.0.6 --name b --threads 3 --devices 0,1 --wait 30s --copies d --trace t.json"
             .split(" "));
+    run("worker", "--join", "10.0.0.5", "--copies", "none");
 
     assertThat(received)
         .containsExactly(
@@ -250,6 +251,7 @@ class DunlinTest {
                 OptionalInt.empty(),
                 List.of(),
                 Duration.ofMinutes(5),
+                Optional.of(Path.of(System.getProperty("user.home"), ".dunlin", "copies")),
                 Optional.empty()),
             new JoinRequest(
                 new Endpoint("node", 7000),
@@ -258,7 +260,17 @@ class DunlinTest {
                 OptionalInt.of(3),
                 List.of(0, 1),
                 Duration.ofSeconds(30),
-                Optional.of(Path.of("t.json"))));
+                Optional.of(Path.of("d")),
+                Optional.of(Path.of("t.json"))),
+            new JoinRequest(
+                new Endpoint("10.0.0.5", 7355),
+                Optional.empty(),
+                Optional.empty(),
+                OptionalInt.empty(),
+                List.of(),
+                Duration.ofMinutes(5),
+                Optional.empty(),
+                Optional.empty()));
   }
 
   @ParameterizedTest

@@ -22,6 +22,7 @@ class DeviceWorkersTest {
         OptionalInt.of(3),
         devices,
         Duration.ofSeconds(7),
+        Optional.of(Path.of("copies")),
         Optional.of(Path.of("traces", "mine.json")));
   }
 
@@ -60,6 +61,7 @@ class DeviceWorkersTest {
                 OptionalInt.of(2),
                 List.of(1),
                 all.patience(),
+                all.copies(),
                 Optional.of(Path.of("traces", "1-mine.json"))));
   }
 }

@@ -317,7 +317,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
     if (!warned && !kept.membersWrite() && !kept.hasCopies() && !host.equals(run.host())) {
       warned = true;
       note(
-          "checkpoints lie on this machine's disk alone, though %s is another one; set checkpoint.copy to a folder on another disk, so that the loss of this one is not the model's"
+          "checkpoints lie on this machine's disk alone, though %s is another one; leave checkpoint.copy-to-workers on, or set checkpoint.copy to a folder on another disk, so that the loss of this one is not the run's"
               .formatted(host));
     }
   }

@@ -56,6 +56,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
 
   private final CheckpointFolders folders;
   private final boolean membersWrite;
+  private final boolean copiedByWorkers;
   private final ModelFolder model;
   private final RunSpec spec;
   private final Checksums known;
@@ -78,6 +79,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   /**
    * @param folders that only this coordinator completes checkpoints in
    * @param membersWrite whether members see the first of them, and write their shares there
+   * @param copiedByWorkers whether workers on other machines are asked to keep copies
    * @param model that the run began with; stays open until the run is over
    * @param known what counts of each step
    * @param settings of the run, HOCON, to be kept with each
@@ -85,6 +87,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   public CheckpointThread(
       CheckpointFolders folders,
       boolean membersWrite,
+      boolean copiedByWorkers,
       ModelFolder model,
       RunSpec spec,
       Checksums known,
@@ -94,6 +97,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
       Retention retention) {
     this.folders = folders;
     this.membersWrite = membersWrite;
+    this.copiedByWorkers = copiedByWorkers;
     this.model = model;
     this.spec = spec;
     this.known = known;
@@ -130,7 +134,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
 
   @Override
   public boolean hasCopies() {
-    return folders.hasCopies();
+    return copiedByWorkers || folders.hasCopies();
   }
 
   @Override

@@ -70,6 +70,7 @@ class RoomsTest {
               "org.dunlin.protocol.message..",
               "org.dunlin.protocol.wire..",
               "org.dunlin.data.feed..",
+              "org.dunlin.worker.copy..",
               "org.dunlin.worker.member..",
               "org.dunlin.coordinator.actor..",
               "org.dunlin.coordinator.checkpoint..",

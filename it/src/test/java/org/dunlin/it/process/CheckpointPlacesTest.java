@@ -111,6 +111,64 @@ class CheckpointPlacesTest {
     requireCalmBits(run);
   }
 
+  /**
+   * Two addresses are two machines here. The first worker's disk takes nothing, so the second one
+   * keeps the copy; then all processes are killed, and the coordinator's disk is lost.
+   */
+  @Test
+  void shouldGoOnFromAWorkersCopyWhereTheCoordinatorsDiskIsLost() throws Exception {
+    Path run = temp.resolve("run");
+    Map<String, Object> keys = keys(run, STEPS, 2);
+    keys.put("checkpoint.writer", "one");
+    keys.put("cluster.host", "127.0.0.1");
+    keys.put("cluster.port", 0);
+    Path bad = Files.writeString(temp.resolve("file"), "").resolve("copies");
+    Path good = temp.resolve("copies");
+    try (Trainer coordinator = Trainer.coordinator(run, keys)) {
+      String at = coordinator.awaitLine(INVITATION).substring(INVITATION.length());
+      try (Trainer first = elsewhere("127.0.0.2", bad, at, "first");
+          Trainer second = elsewhere("127.0.0.3", good, at, "second")) {
+        assertThat(coordinator.awaitLineWith(" has no copy on 127.0.0.2: "))
+            .contains(bad + "/train-", "; the run goes on");
+        coordinator.awaitLine("a worker on 127.0.0.3 keeps a copy of the run's checkpoints, in ");
+        second.awaitLineWith("dunlin coordinator --resume --output " + good);
+        coordinator.awaitLine("checkpoint: ");
+        List<ProcessHandle> all = new ArrayList<>(coordinator.family());
+        all.addAll(first.family());
+        all.addAll(second.family());
+        Trainer.signal("KILL", all);
+        Trainer.awaitEnd(all);
+        assertThat(coordinator.output()).noneMatch(line -> line.contains("disk alone"));
+      }
+    }
+    Files.move(run, temp.resolve("lost"));
+
+    Path copy = newest(good);
+    Map<String, Object> there = keys(copy, STEPS, 0);
+    there.put("run.resume", "newest");
+    assertThat(train(there, STEPS))
+        .anyMatch(note -> note.startsWith("the run goes on from its checkpoint after "));
+    requireCalmBits(copy);
+  }
+
+  private static Trainer elsewhere(String host, Path copies, String at, String name)
+      throws Exception {
+    return Trainer.worker(
+        Map.of(),
+        "--join",
+        at,
+        "--name",
+        name,
+        "--host",
+        host,
+        "--threads",
+        "1",
+        "--wait",
+        "30s",
+        "--copies",
+        copies.toString());
+  }
+
   private void killAtACheckpoint(Path run, Map<String, Object> keys) throws Exception {
     Path elsewhere = Files.createDirectory(temp.resolve("workers"));
     Path here = Files.createDirectory(temp.resolve("coordinator"));

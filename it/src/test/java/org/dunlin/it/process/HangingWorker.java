@@ -43,6 +43,7 @@ public final class HangingWorker {
             OptionalInt.of(2),
             List.of(),
             Duration.ofSeconds(30),
+            Optional.empty(),
             Optional.empty());
     System.exit(
         JoinedWorker.join(
