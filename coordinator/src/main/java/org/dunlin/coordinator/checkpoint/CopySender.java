@@ -81,11 +81,13 @@ public final class CopySender extends AbstractBehavior<CopySender.Command> {
 
   /** A copy that is being made; two are never the same. */
   private static final class Copy {
+    private final long number;
     private final long steps;
     private final ActorRef<CopyOffered> keeper;
     private final SharedKillSwitch until = KillSwitches.shared("copy");
 
-    Copy(long steps, ActorRef<CopyOffered> keeper) {
+    Copy(long number, long steps, ActorRef<CopyOffered> keeper) {
+      this.number = number;
       this.steps = steps;
       this.keeper = keeper;
     }
@@ -105,6 +107,7 @@ public final class CopySender extends AbstractBehavior<CopySender.Command> {
   private Optional<ActorRef<CopyOffered>> kept = Optional.empty(); // by whom the last one was
   private OptionalLong wanted = OptionalLong.empty();
   private Optional<Copy> underWay = Optional.empty();
+  private long offers;
   private String lastTold = "";
 
   /**
@@ -203,7 +206,7 @@ public final class CopySender extends AbstractBehavior<CopySender.Command> {
     if (underWay.isPresent() || wanted.isEmpty() || keeper.isEmpty()) {
       return this;
     }
-    Copy copy = new Copy(wanted.getAsLong(), keeper.get());
+    Copy copy = new Copy(++offers, wanted.getAsLong(), keeper.get());
     wanted = OptionalLong.empty();
     underWay = Optional.of(copy);
     getContext()
@@ -226,6 +229,10 @@ public final class CopySender extends AbstractBehavior<CopySender.Command> {
   private Behavior<Command> opened(Opened opened) {
     Copy copy = opened.copy();
     RunFiles read = opened.files();
+    if (!underWay.equals(Optional.of(copy))) {
+      read.close();
+      return this;
+    }
     long bytes = read.bytes();
     ActorRef<Command> self = getContext().getSelf();
     SourceRef<RunBytes> pieces =
@@ -246,7 +253,15 @@ public final class CopySender extends AbstractBehavior<CopySender.Command> {
             .run(materializer);
     copy.keeper.tell(
         new CopyOffered(
-            term, run, copy.steps, bytes, read.records(), opened.complete(), pieces, door));
+            term,
+            copy.number,
+            run,
+            copy.steps,
+            bytes,
+            read.records(),
+            opened.complete(),
+            pieces,
+            door));
     return this;
   }
 
@@ -261,7 +276,7 @@ public final class CopySender extends AbstractBehavior<CopySender.Command> {
   }
 
   private Behavior<Command> answered(CopyEnded answer) {
-    Optional<Copy> ended = underWay.filter(copy -> copy.steps == answer.steps());
+    Optional<Copy> ended = underWay.filter(copy -> copy.number == answer.number());
     if (ended.isEmpty()) {
       return this;
     }

@@ -282,7 +282,7 @@ class RunCopyTest {
   private CopyOffered offer(long steps) {
     try (RunFiles files = files(steps)) {
       return new CopyOffered(
-          new Term(1), RUN, steps, files.bytes(), files.records(), first.complete(), null, null);
+          new Term(1), 1, RUN, steps, files.bytes(), files.records(), first.complete(), null, null);
     }
   }
 

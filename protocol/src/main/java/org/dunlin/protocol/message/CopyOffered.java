@@ -11,6 +11,7 @@ import org.dunlin.protocol.Term;
  * files of a checkpoint that is complete, and the records without which a run does not go on.
  *
  * @param term of the coordinator; one of an older term is refused
+ * @param number of the offer, never used before in the term
  * @param run the name of the folder that holds the copy: no other run has it
  * @param steps of the checkpoint
  * @param bytes of all files together
@@ -21,6 +22,7 @@ import org.dunlin.protocol.Term;
  */
 public record CopyOffered(
     Term term,
+    long number,
     String run,
     long steps,
     long bytes,

@@ -151,7 +151,7 @@ final class MessageCodec {
               .build();
       case CopyEnded e ->
           CopyEndedWire.newBuilder()
-              .setSteps(e.steps())
+              .setNumber(e.number())
               .setWhole(e.whole())
               .setSentence(e.sentence())
               .build();
@@ -509,7 +509,7 @@ final class MessageCodec {
       case "run-bytes" -> read(RunBytesWire.parseFrom(bytes));
       case "copy-ended" -> {
         CopyEndedWire m = CopyEndedWire.parseFrom(bytes);
-        yield new CopyEnded(m.getSteps(), m.getWhole(), m.getSentence());
+        yield new CopyEnded(m.getNumber(), m.getWhole(), m.getSentence());
       }
       default -> throw new IllegalArgumentException("unknown message kind: " + manifest);
     };
@@ -546,6 +546,7 @@ final class MessageCodec {
   private MessageLite copy(CopyOffered m) {
     return CopyOfferedWire.newBuilder()
         .setTerm(m.term().number())
+        .setNumber(m.number())
         .setRun(m.run())
         .setSteps(m.steps())
         .setBytes(m.bytes())
@@ -559,6 +560,7 @@ final class MessageCodec {
   private CopyOffered read(CopyOfferedWire m) {
     return new CopyOffered(
         new Term(m.getTerm()),
+        m.getNumber(),
         m.getRun(),
         m.getSteps(),
         m.getBytes(),

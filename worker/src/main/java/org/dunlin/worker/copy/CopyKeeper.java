@@ -122,7 +122,7 @@ public final class CopyKeeper extends AbstractBehavior<CopyKeeper.Command> {
 
   private void refuse(CopyOffered offer, String why) {
     offer.files().getSource().runWith(Sink.cancelled(), materializer);
-    offer.answer().tell(new CopyEnded(offer.steps(), false, why));
+    offer.answer().tell(new CopyEnded(offer.number(), false, why));
   }
 
   // On a thread that may wait for the disk, as all that follows.
@@ -180,7 +180,7 @@ public final class CopyKeeper extends AbstractBehavior<CopyKeeper.Command> {
     String sentence = done.folder().map(Path::toString).orElse(done.why());
     done.offer()
         .answer()
-        .tell(new CopyEnded(done.offer().steps(), done.folder().isPresent(), sentence));
+        .tell(new CopyEnded(done.offer().number(), done.folder().isPresent(), sentence));
     return this;
   }
 
