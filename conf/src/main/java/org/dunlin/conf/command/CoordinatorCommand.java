@@ -1,6 +1,7 @@
 package org.dunlin.conf.command;
 
 import java.util.Map;
+import java.util.Optional;
 import org.dunlin.conf.flagembedding.Understood;
 import org.dunlin.conf.settings.Flags;
 import picocli.CommandLine.Command;
@@ -62,8 +63,8 @@ final class CoordinatorCommand extends TrainingCommand {
   }
 
   @Override
-  boolean resumes() {
-    return waits || super.resumes();
+  Optional<String> resuming() {
+    return waits ? Optional.of(STANDBY) : super.resuming();
   }
 
   @Override

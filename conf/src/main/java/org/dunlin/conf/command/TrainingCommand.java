@@ -115,21 +115,22 @@ abstract class TrainingCommand implements Callable<Integer> {
     return action;
   }
 
-  /** Whether it is a run that was begun before. */
-  boolean resumes() {
-    return resume != null;
+  /** The flag that says that it is a run that was begun before. */
+  Optional<String> resuming() {
+    return Optional.ofNullable(resume).map(value -> Flags.RESUME);
   }
 
   // Without a file of its own, what goes on has the settings that it had.
   private Optional<Path> resumed(Map<String, Object> overrides) {
-    if (!resumes()) {
+    Optional<String> flag = resuming();
+    if (flag.isEmpty()) {
       return Optional.empty();
     }
     Object folder = overrides.get(Flags.KEYS.get(Flags.OUTPUT));
     if (folder == null) {
       throw Refusal.usage(
           "%s: no run is named (expected: the folder of the one that is to go on); give %s FOLDER"
-              .formatted(Flags.RESUME, Flags.OUTPUT));
+              .formatted(flag.get(), Flags.OUTPUT));
     }
     return Optional.of(Job.settingsOf(Path.of(folder.toString())));
   }

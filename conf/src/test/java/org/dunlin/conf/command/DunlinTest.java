@@ -326,7 +326,7 @@ class DunlinTest {
     assertThat(settings().resume()).contains(OptionalLong.empty());
     assertThat(settings().seed()).isEqualTo(8);
     assertThat(run("coordinator", "--standby")).isEqualTo(2);
-    assertThat(err.toString()).contains("no run is named", "--output FOLDER");
+    assertThat(err.toString()).contains("--standby: no run is named", "--output FOLDER");
   }
 
   @Test
