@@ -66,7 +66,7 @@ public final class Checkpoint implements AutoCloseable {
         checkpoint.add(part);
       }
       for (String text : checkpoint.manifest.texts().keySet()) {
-        if (Files.notExists(folder.resolve(text))) {
+        if (Disk.isAbsent(folder.resolve(text))) {
           throw Refusal.run(folder.resolve(text) + ": is not there, though the manifest names it");
         }
       }

@@ -113,7 +113,7 @@ public final class CheckpointFolders {
       T made = inCopy(copies, steps, check, e);
       told.accept(
           "the checkpoint after %d steps is read from its copy %s, because %s"
-              .formatted(steps, copies.folder(steps), e.getMessage()));
+              .formatted(steps, FolderName.of(copies.folder(steps)), e.getMessage()));
       return made;
     }
   }

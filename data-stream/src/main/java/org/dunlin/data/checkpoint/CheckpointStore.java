@@ -1,7 +1,6 @@
 package org.dunlin.data.checkpoint;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -63,6 +62,11 @@ public final class CheckpointStore {
     return new CheckpointStore(folder);
   }
 
+  /** Whether there is such a folder. */
+  public boolean isThere() {
+    return Disk.isFolder(root) && Files.isDirectory(Disk.asFolder(root));
+  }
+
   /** The folder of the checkpoint after so many steps, there or not. */
   public Path folder(long steps) {
     return root.resolve("step-%06d".formatted(steps));
@@ -80,7 +84,7 @@ public final class CheckpointStore {
   public Optional<Path> begin(long steps, long bytes) {
     Path folder = folder(steps);
     try {
-      if (Files.exists(folder)) {
+      if (Disk.isFolder(folder)) {
         if (isSound(folder)) {
           return Optional.empty();
         }
@@ -90,7 +94,7 @@ public final class CheckpointStore {
         Files.createDirectories(root);
         Disk.names(root.toAbsolutePath().getParent());
       }
-      requireRoom(bytes + SPARE_BYTES);
+      Disk.requireRoom(root, bytes + SPARE_BYTES);
       Files.createDirectory(folder);
       Disk.names(root);
       return Optional.of(folder);
@@ -109,20 +113,6 @@ public final class CheckpointStore {
         throw e;
       }
       return false;
-    }
-  }
-
-  private void requireRoom(long bytes) throws IOException {
-    long free;
-    try {
-      free = Files.getFileStore(root).getUsableSpace();
-    } catch (UnsupportedOperationException e) {
-      return; // such as a store of objects: its room shows when it is written to
-    }
-    if (free < bytes) {
-      throw Refusal.run(
-          "%s: the disk has %d MB left (expected: at least %d MB, which the state takes); make room there, or keep fewer checkpoints"
-              .formatted(root, free / 1_000_000, (bytes + 999_999) / 1_000_000));
     }
   }
 
@@ -220,7 +210,7 @@ public final class CheckpointStore {
   private static void removeAllBut(List<CheckpointPart> parts, Path folder) throws IOException {
     Set<String> kept = parts.stream().map(CheckpointPart::file).collect(Collectors.toSet());
     for (Path file : Disk.entries(folder)) {
-      if (!kept.contains(file.getFileName().toString())) {
+      if (!kept.contains(Disk.name(file))) {
         Files.deleteIfExists(file);
       }
     }
@@ -236,11 +226,11 @@ public final class CheckpointStore {
     Manifest manifest = source.manifest();
     long steps = manifest.place().steps();
     Path folder = folder(steps);
-    if (Files.exists(folder)) {
-      remove(steps);
-    }
-    begin(steps, source.bytes());
     try {
+      if (Disk.isFolder(folder)) {
+        Disk.removeCheckpoint(folder);
+      }
+      begin(steps, source.bytes());
       for (CheckpointPart part : manifest.parts()) {
         copy(source, part.file(), part.sha256());
       }
@@ -289,18 +279,22 @@ public final class CheckpointStore {
     List<Long> found = new ArrayList<>();
     try {
       for (Path entry : Disk.entries(root)) {
-        Matcher name = STEP.matcher(entry.getFileName().toString());
-        if (name.matches() && entry.equals(folder(Long.parseLong(name.group(1))))) {
+        Matcher name = STEP.matcher(Disk.name(entry));
+        if (name.matches() && isFolderOf(Long.parseLong(name.group(1)), name.group())) {
           found.add(Long.parseLong(name.group(1)));
         }
       }
     } catch (NoSuchFileException e) {
       return List.of();
-    } catch (IOException | UncheckedIOException e) {
-      throw Refusal.run(root + ": cannot be read: " + e.getMessage(), e);
+    } catch (IOException e) {
+      throw Refusal.run(FolderName.of(root) + ": cannot be read: " + e.getMessage(), e);
     }
     found.sort(Comparator.reverseOrder());
     return found;
+  }
+
+  private boolean isFolderOf(long steps, String name) {
+    return Disk.name(folder(steps)).equals(name);
   }
 
   /**
@@ -368,7 +362,7 @@ public final class CheckpointStore {
 
   // True only if that is known for sure.
   private boolean isIncomplete(long steps) {
-    return Files.notExists(folder(steps).resolve(Manifest.NAME));
+    return Disk.isAbsent(folder(steps).resolve(Manifest.NAME));
   }
 
   private boolean isWhole(long steps) {
@@ -402,6 +396,9 @@ public final class CheckpointStore {
     // A part's writer has said it in a sentence.
     String why = Disk.why(e);
     return Refusal.run(
-        why.startsWith(path.toString()) ? why : "%s: %s: %s".formatted(path, what, why), e);
+        why.startsWith(path.toString())
+            ? why
+            : "%s: %s: %s".formatted(FolderName.of(path), what, why),
+        e);
   }
 }

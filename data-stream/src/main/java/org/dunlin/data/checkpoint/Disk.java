@@ -1,6 +1,7 @@
 package org.dunlin.data.checkpoint;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channel;
 import java.nio.channels.FileChannel;
@@ -10,7 +11,10 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileStore;
 import java.nio.file.FileSystemException;
+import java.nio.file.FileSystemNotFoundException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
@@ -104,7 +108,7 @@ final class Disk {
   static void rename(Path partial, Path file) throws IOException {
     try {
       Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE);
-    } catch (AtomicMoveNotSupportedException e) {
+    } catch (AtomicMoveNotSupportedException | FileAlreadyExistsException e) {
       // A store of objects: there a name appears with the whole object or not at all.
       Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
     }
@@ -113,10 +117,56 @@ final class Disk {
 
   /** Makes names durable that were made, changed or removed in a folder. */
   static void names(Path folder) throws IOException {
-    try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+    try (FileChannel channel = FileChannel.open(asFolder(folder), StandardOpenOption.READ)) {
       channel.force(true);
     } catch (UnsupportedOperationException e) {
       // A store of objects has no folders that could be behind their files.
+    }
+  }
+
+  private static boolean isOnDisk(Path path) {
+    return path.getFileSystem().equals(FileSystems.getDefault());
+  }
+
+  /** Whether there is a folder. */
+  static boolean isFolder(Path folder) {
+    return Files.exists(asFolder(folder));
+  }
+
+  // A store of objects asks for the slash: its folders are what names begin with. A disk drops it.
+  static Path asFolder(Path folder) {
+    Path whole = folder.toAbsolutePath();
+    return whole.getFileName() == null ? whole : whole.resolveSibling(name(whole) + "/");
+  }
+
+  /** Whether a file is known not to be there: that it cannot be looked for is no answer. */
+  static boolean isAbsent(Path file) {
+    if (Files.notExists(file)) {
+      return true;
+    }
+    if (isOnDisk(file) || Files.exists(file)) {
+      return false;
+    }
+    try { // a store of objects may fail for one that is not there; its list is an answer
+      return entries(file.getParent()).stream().noneMatch(other -> name(other).equals(name(file)));
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** Refuses to begin what a disk has no room for. */
+  static void requireRoom(Path folder, long bytes) throws IOException {
+    long free;
+    try {
+      FileStore store = Files.getFileStore(folder);
+      free = store == null ? Long.MAX_VALUE : store.getUsableSpace();
+    } catch (UnsupportedOperationException e) {
+      return; // such as a store of objects: its room shows when it is written to
+    }
+    if (free < bytes) {
+      throw Refusal.run(
+          "%s: the disk has %d MB left (expected: at least %d MB, which the state takes); make room there, or keep fewer checkpoints"
+              .formatted(folder, free / 1_000_000, (bytes + 999_999) / 1_000_000));
     }
   }
 
@@ -128,16 +178,17 @@ final class Disk {
     if (Files.deleteIfExists(folder.resolve(Manifest.NAME))) {
       names(folder);
     }
-    for (int attempt = 1; Files.exists(folder); attempt++) {
+    for (int attempt = 1; isFolder(folder); attempt++) {
+      if (attempt > MOST_REMOVALS) {
+        throw new DirectoryNotEmptyException(folder.toString());
+      }
       for (Path file : entries(folder)) {
         Files.deleteIfExists(file);
       }
       try {
-        Files.deleteIfExists(folder);
+        Files.deleteIfExists(asFolder(folder));
       } catch (DirectoryNotEmptyException e) {
-        if (attempt == MOST_REMOVALS) {
-          throw e;
-        }
+        // It is looked at again.
       }
     }
     names(folder.toAbsolutePath().getParent());
@@ -149,7 +200,15 @@ final class Disk {
       return all.toList();
     } catch (NotDirectoryException e) {
       throw new IOException("is a file (expected: a folder)", e);
+    } catch (UncheckedIOException | FileSystemNotFoundException e) { // the latter: no such bucket
+      throw new IOException(e.getMessage(), e);
     }
+  }
+
+  /** The last part of a path. A store of objects lists folders with a slash at the end. */
+  static String name(Path path) {
+    String name = path.getFileName().toString();
+    return name.endsWith("/") ? name.substring(0, name.length() - 1) : name;
   }
 
   /** Why an operation failed, as the end of a sentence that has named the file. */

@@ -123,7 +123,7 @@ final class ManifestJson {
     } catch (NoSuchFileException e) {
       throw Refusal.run(
           "%s: holds no %s: it is no checkpoint, or one that was never completed"
-              .formatted(file.toAbsolutePath().getParent(), file.getFileName()),
+              .formatted(FolderName.of(file.toAbsolutePath().getParent()), file.getFileName()),
           e);
     } catch (JsonProcessingException e) {
       throw broken(file, "is not JSON: " + e.getOriginalMessage());
