@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Optional;
 import org.dunlin.data.checkpoint.Checkpoint;
 import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.protocol.Refusal;
 
 /**
@@ -46,16 +47,18 @@ public final class CheckpointCheck {
         out.println(sound(checkpoint));
       } catch (Refusal e) {
         if (!store.complete().contains(steps)) {
-          out.println(store.folder(steps) + ": removed meanwhile, as no longer to be kept");
+          out.println(
+              FolderName.of(store.folder(steps)) + ": removed meanwhile, as no longer to be kept");
           continue;
         }
         broken.add(e.getMessage());
-        out.println(store.folder(steps) + ": BROKEN");
+        out.println(FolderName.of(store.folder(steps)) + ": BROKEN");
       }
     }
     for (long steps : store.incomplete()) {
       out.println(
-          store.folder(steps) + ": not complete: being written, or left by a death; not checked");
+          FolderName.of(store.folder(steps))
+              + ": not complete: being written, or left by a death; not checked");
     }
     if (!broken.isEmpty()) {
       throw Refusal.run(
@@ -69,7 +72,7 @@ public final class CheckpointCheck {
   private static String sound(Checkpoint checkpoint) {
     return "%s: after %d of %d steps, %,d bytes of tensors, all as they were written"
         .formatted(
-            checkpoint.folder(),
+            FolderName.of(checkpoint.folder()),
             checkpoint.manifest().place().steps(),
             checkpoint.manifest().spec().steps(),
             checkpoint.bytes());

@@ -6,6 +6,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import org.dunlin.data.checkpoint.Checkpoint;
 import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.data.checkpoint.Manifest;
 import org.dunlin.protocol.Refusal;
 
@@ -15,19 +16,21 @@ final class Places {
 
   /** The checkpoints in a folder; empty where it is itself one, or should have become one. */
   static Optional<CheckpointStore> store(Path folder) {
-    if (!Files.isDirectory(folder)) {
+    if (!CheckpointStore.in(folder).isThere()) {
       throw Refusal.usage(
-          folder + ": no such folder (expected: a checkpoint, a folder of them, or a run)");
+          FolderName.of(folder)
+              + ": no such folder (expected: a checkpoint, a folder of them, or a run)");
     }
     if (Files.exists(folder.resolve(Manifest.NAME))
         || folder.toAbsolutePath().normalize().getFileName().toString().startsWith("step-")) {
       return Optional.empty();
     }
-    Path inRun = folder.resolve(CheckpointStore.FOLDER);
-    CheckpointStore store = CheckpointStore.in(Files.isDirectory(inRun) ? inRun : folder);
+    CheckpointStore inRun = CheckpointStore.in(folder.resolve(CheckpointStore.FOLDER));
+    CheckpointStore store = inRun.isThere() ? inRun : CheckpointStore.in(folder);
     if (store.complete().isEmpty()) {
       throw Refusal.run(
-          folder + ": holds no complete checkpoint (expected: at least one); nothing to be done");
+          FolderName.of(folder)
+              + ": holds no complete checkpoint (expected: at least one); nothing to be done");
     }
     return Optional.of(store);
   }
@@ -43,7 +46,10 @@ final class Places {
             store ->
                 store
                     .newest(skipped)
-                    .orElseThrow(() -> Refusal.run(folder + ": none of its checkpoints is whole")))
+                    .orElseThrow(
+                        () ->
+                            Refusal.run(
+                                FolderName.of(folder) + ": none of its checkpoints is whole")))
         .orElseGet(() -> Checkpoint.open(folder));
   }
 }

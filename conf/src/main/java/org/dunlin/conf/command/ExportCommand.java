@@ -31,6 +31,7 @@ final class ExportCommand implements Callable<Integer> {
   @Parameters(
       arity = "1..*",
       paramLabel = "CHECKPOINT",
+      converter = FolderConverter.class,
       description = "Folder of a checkpoint, or of a run, which stands for its newest one.")
   private List<Path> checkpoints;
 

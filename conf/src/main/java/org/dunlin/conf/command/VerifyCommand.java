@@ -23,6 +23,7 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Parameters(
       paramLabel = "FOLDER",
+      converter = FolderConverter.class,
       description = "A checkpoint, a folder of checkpoints, or a run: then all of them.")
   private Path folder;
 

@@ -20,6 +20,7 @@ import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.actor.Run;
 import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.data.checkpoint.CheckpointFolders;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.model.Sha256;
 import org.dunlin.data.retrieval.RetrievalSet;
@@ -225,7 +226,7 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
                 EvaluationProcess.class,
                 List.of(
                     runFolder.toString(),
-                    folders.folder(steps).toString(),
+                    FolderName.of(folders.folder(steps)),
                     Integer.toString(settings.computeThreads())),
                 heapMib,
                 directMib,

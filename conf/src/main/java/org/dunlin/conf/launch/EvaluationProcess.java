@@ -21,6 +21,7 @@ import org.dunlin.conf.evaluate.Metric;
 import org.dunlin.conf.evaluate.RetrievalTest;
 import org.dunlin.conf.log.Logs;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.data.model.ModelFolder;
 import org.dunlin.data.samples.SampleFiles;
 import org.dunlin.protocol.Refusal;
@@ -84,7 +85,11 @@ public final class EvaluationProcess {
     PrintStream lines = CoordinatorProcess.takeStandardOutput();
     Lifeline.hold();
     try {
-      run(Path.of(arguments[0]), Path.of(arguments[1]), Integer.parseInt(arguments[2]), lines);
+      run(
+          Path.of(arguments[0]),
+          FolderName.path(arguments[1]),
+          Integer.parseInt(arguments[2]),
+          lines);
     } catch (Refusal e) {
       LOG.error("refused", e);
       lines.println("refused " + e.getMessage());

@@ -28,6 +28,7 @@ import org.dunlin.coordinator.step.EvaluationPlan;
 import org.dunlin.coordinator.step.Evaluations;
 import org.dunlin.coordinator.step.Past;
 import org.dunlin.data.checkpoint.CheckpointFolders;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.data.checkpoint.Retention;
 import org.dunlin.data.feed.Feed;
 import org.dunlin.data.feed.PlannedSteps;
@@ -185,7 +186,10 @@ final class Inputs implements AutoCloseable {
       throw Refusal.usage(
           "%s: holds checkpoints already (expected: none, where a run begins); set another %s, or go on from them with --resume"
               .formatted(
-                  inFirst ? settings.checkpointFolder() : settings.checkpointCopy().orElseThrow(),
+                  FolderName.of(
+                      inFirst
+                          ? settings.checkpointFolder()
+                          : settings.checkpointCopy().orElseThrow()),
                   inFirst ? "checkpoint.folder" : "checkpoint.copy"));
     }
   }

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.protocol.run.MicroBatchLimit;
 
 /**
@@ -101,7 +102,17 @@ record Key<T>(
 
   /** An absolute path, or none where the text is empty. */
   static Key<Optional<Path>> path(String name) {
-    return new Key<Path>(name, "a path", Key::path, Path::toString).or("");
+    return new Key<Path>(name, "a path", held -> path(held, Path::of), Path::toString).or("");
+  }
+
+  /** The same of a folder, which a URI of a file system on the class path may name, too. */
+  static Key<Optional<Path>> folder(String name) {
+    return new Key<Path>(
+            name,
+            "a path, or a URI of a file system on the class path",
+            held -> path(held, FolderName::path),
+            FolderName::of)
+        .or("");
   }
 
   /** Absolute paths; a single text is a list of one. */
@@ -109,7 +120,8 @@ record Key<T>(
     return new Key<>(
         name,
         "a list of paths",
-        held -> each(held instanceof List<?> ? held : String.valueOf(held), Key::path),
+        held ->
+            each(held instanceof List<?> ? held : String.valueOf(held), one -> path(one, Path::of)),
         value -> value.stream().map(Path::toString).toList());
   }
 
@@ -166,11 +178,11 @@ record Key<T>(
         : Optional.empty();
   }
 
-  private static Optional<Path> path(Object held) {
+  private static Optional<Path> path(Object held, Function<String, Path> named) {
     try {
       return textOf(held)
           .filter(value -> !value.isBlank())
-          .map(value -> Path.of(value).toAbsolutePath().normalize());
+          .map(value -> named.apply(value).toAbsolutePath().normalize());
     } catch (InvalidPathException e) {
       return Optional.empty();
     }

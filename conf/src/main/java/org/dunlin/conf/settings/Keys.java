@@ -126,8 +126,8 @@ final class Keys {
   static final Key<Long> KEEP_EVERY = declare(Key.whole("checkpoint.keep-every-steps", 0, LONG));
   static final Key<String> CHECKPOINT_WRITER =
       declare(Key.oneOf("checkpoint.writer", "all", "one"));
-  static final Key<Optional<Path>> CHECKPOINT_FOLDER = declare(Key.path("checkpoint.folder"));
-  static final Key<Optional<Path>> CHECKPOINT_COPY = declare(Key.path("checkpoint.copy"));
+  static final Key<Optional<Path>> CHECKPOINT_FOLDER = declare(Key.folder("checkpoint.folder"));
+  static final Key<Optional<Path>> CHECKPOINT_COPY = declare(Key.folder("checkpoint.copy"));
   static final Key<Boolean> CHECKPOINT_COPY_TO_WORKERS =
       declare(Key.flag("checkpoint.copy-to-workers"));
   static final Key<Long> EVALUATION_STEPS = declare(Key.whole("eval.every-steps", 0, LONG));

@@ -24,6 +24,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeSet;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.protocol.Refusal;
 
 /** Reference, file and flags laid over each other, read key by key; gathers all that is wrong. */
@@ -152,9 +153,9 @@ final class Layers {
     }
     Object plain =
         switch (value) {
-          case Path path -> path.toString();
+          case Path path -> FolderName.of(path);
           case List<?> list ->
-              list.stream().map(e -> e instanceof Path path ? path.toString() : e).toList();
+              list.stream().map(e -> e instanceof Path path ? FolderName.of(path) : e).toList();
           default -> value;
         };
     return ConfigValueFactory.fromAnyRef(plain, Flags.setting(key).orElse("--set " + key));

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -219,12 +220,14 @@ class DunlinTest {
   @Test
   void shouldCarryEveryFlagOfVerifyAndExport() {
     run("verify", "my-run");
+    run("verify", "jrt:///java.base");
     run("export", "my-run", "--to", "model");
     run("export", "a", "b", "--to", "model", "--dtype", "bf16", "--model", "source");
 
     assertThat(received)
         .containsExactly(
             Path.of("my-run"),
+            Path.of(URI.create("jrt:///java.base")),
             new ExportRequest(
                 List.of(Path.of("my-run")), Path.of("model"), ExportType.FP32, Optional.empty()),
             new ExportRequest(
@@ -380,6 +383,7 @@ class DunlinTest {
         "ledger",
         "ledger my-run --step last",
         "verify",
+        "verify nowhere://a/b",
         "export my-run",
         "export --to model",
         "export my-run --to model --dtype int8",

@@ -136,6 +136,30 @@ class SettingsTest {
         .hasMessageContaining("eval.metric: loss (expected: one of what is measured); give --set");
   }
 
+  /** The JDK's own modules stand for a bucket: a file system that is no disk, found by its URI. */
+  @Test
+  void shouldTakeAUriWhereAFileSystemOnTheClassPathHasItsScheme() {
+    Settings settings =
+        Settings.load(
+            Optional.empty(),
+            Map.of(
+                "checkpoint.folder",
+                "jrt:///java.base/kept",
+                "checkpoint.copy",
+                folder.toUri().toString().replace("file:/", "file:///")));
+    assertThat(settings.checkpointFolder().getFileSystem().provider().getScheme()).isEqualTo("jrt");
+    assertThat(settings.checkpointCopy()).hasValue(folder);
+    assertThat(
+            Settings.load(Optional.empty(), Map.of("checkpoint.copy", "s3:run")).checkpointCopy())
+        .hasValue(Path.of("s3:run").toAbsolutePath());
+    assertThatThrownBy(
+            () -> Settings.load(Optional.empty(), Map.of("checkpoint.copy", "nowhere://a/b")))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("checkpoint.copy")
+        .hasMessageContaining("nowhere://a/b")
+        .hasMessageContaining("a URI of a file system on the class path");
+  }
+
   @Test
   void shouldKeepCopiesOfCheckpointsElsewhere() {
     Settings plain = Settings.load(Optional.empty(), Map.of());

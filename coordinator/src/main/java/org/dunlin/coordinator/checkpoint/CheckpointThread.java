@@ -2,7 +2,6 @@ package org.dunlin.coordinator.checkpoint;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
-import java.nio.file.Path;
 import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
@@ -29,6 +28,7 @@ import org.dunlin.coordinator.step.CutRecord;
 import org.dunlin.data.checkpoint.Checkpoint;
 import org.dunlin.data.checkpoint.CheckpointFolders;
 import org.dunlin.data.checkpoint.CheckpointStore;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.data.checkpoint.Manifest;
 import org.dunlin.data.checkpoint.Retention;
 import org.dunlin.data.checkpoint.StateShares;
@@ -112,9 +112,9 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
     sending = KillSwitches.shared("checkpoint");
     return CompletableFuture.supplyAsync(
         () -> {
-          Optional<Path> made = folders.first().begin(steps, bytes());
-          folder = made.map(Path::toString).orElse(folder);
-          return made.map(Path::toString);
+          Optional<String> made = folders.first().begin(steps, bytes()).map(FolderName::of);
+          folder = made.orElse(folder);
+          return made;
         },
         thread);
   }

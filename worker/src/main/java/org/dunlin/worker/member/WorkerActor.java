@@ -1,6 +1,5 @@
 package org.dunlin.worker.member;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -34,6 +33,7 @@ import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.stream.javadsl.StreamRefs;
 import org.apache.pekko.stream.typed.javadsl.ActorSink;
+import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.protocol.Generation;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.Term;
@@ -669,7 +669,7 @@ public final class WorkerActor extends AbstractBehavior<WorkerActor.Command> {
     MemberEffect.Snapshot of = one.of();
     getContext()
         .pipeToSelf(
-            parts.write(Path.of(folder), of.share(), of.shares(), one.state()),
+            parts.write(FolderName.path(folder), of.share(), of.shares(), one.state()),
             (part, error) -> new PartDone(of, Optional.ofNullable(part), error));
   }
 
