@@ -37,6 +37,7 @@ import org.dunlin.protocol.message.StepResult;
  * @param stopAsked whether a person wants the run to end
  * @param notFinite how the last committed steps went wrong
  * @param retries attempts in a row that parted or broke although nobody was lost
+ * @param ties attempts at the open step whose sums differ, and none has more than half
  * @param speeds of the workers
  * @param modelSaved whether the parameters lie on the disk, at the run's end
  * @param checkpoints where the run is with them
@@ -63,6 +64,7 @@ public record State(
     boolean stopAsked,
     NotFinite notFinite,
     int retries,
+    int ties,
     Speeds speeds,
     boolean modelSaved,
     Checkpointing checkpoints,
@@ -111,6 +113,7 @@ public record State(
         Optional.empty(),
         false,
         NotFinite.NONE,
+        0,
         0,
         Speeds.UNKNOWN,
         false,
@@ -168,6 +171,7 @@ public record State(
     private boolean nextStopAsked = stopAsked;
     private NotFinite nextNotFinite = notFinite;
     private int nextRetries = retries;
+    private int nextTies = ties;
     private Speeds nextSpeeds = speeds;
     private boolean nextModelSaved = modelSaved;
     private Checkpointing nextCheckpoints = checkpoints;
@@ -198,6 +202,7 @@ public record State(
         next.nextStopAsked,
         next.nextNotFinite,
         next.nextRetries,
+        next.nextTies,
         next.nextSpeeds,
         next.nextModelSaved,
         next.nextCheckpoints,
@@ -241,6 +246,7 @@ public record State(
           next.nextCommitting = false;
           next.nextSource = Optional.empty();
           next.nextRetries = 0;
+          next.nextTies = 0;
           next.nextModelSaved = false;
           next.nextCheckpoints = checkpoints.withPending(Optional.empty());
           next.nextEvaluations = evaluations.withoutDue();
@@ -298,6 +304,7 @@ public record State(
           next.nextLeaving = minus(leaving, worker);
           next.nextProbe = next.nextLoaded.isEmpty() ? Optional.empty() : probe;
           next.nextRetries = 0;
+          next.nextTies = 0;
         });
   }
 
@@ -402,6 +409,7 @@ public record State(
           next.nextCommitting = false;
           next.nextNotFinite = now;
           next.nextRetries = 0;
+          next.nextTies = 0;
           next.nextCheckpoints = checkpoints.committed(step + 1);
         });
   }
@@ -420,6 +428,10 @@ public record State(
 
   State withStopAsked() {
     return with(next -> next.nextStopAsked = true);
+  }
+
+  State withTie() {
+    return with(next -> next.nextTies = ties + 1);
   }
 
   State withRetry() {

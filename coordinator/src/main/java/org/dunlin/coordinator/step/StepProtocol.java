@@ -339,8 +339,8 @@ public final class StepProtocol {
     String sentence =
         "step %d: the workers hold different gradients or states (checksums %s); one of these machines computes wrongly"
             .formatted(state.step(), checksums(byChecksum));
-    return state.retries() < MOST_TIES
-        ? roster.assign(state.withRetry(), List.of(new Note(sentence + "; they sum it up again")))
+    return state.ties() < MOST_TIES
+        ? roster.assign(state.withTie(), List.of(new Note(sentence + "; they sum it up again")))
         : ending.fail(state, sentence);
   }
 

@@ -92,6 +92,32 @@ class RetriesTest {
     assertThat(partUntilFailed()).isEqualTo(9);
   }
 
+  /** A bit may flip just when connections break. */
+  @Test
+  void shouldSumUpAgainHoweverOftenTheStepWasBegunBefore() {
+    for (int times = 0; times < 8; times++) {
+      part();
+    }
+    on(new Event.Lost(C, "is gone"));
+    part();
+    part();
+    for (int times = 0; times < 2; times++) {
+      disagree();
+      assertThat(state.phase()).isEqualTo(State.Phase.STEPPING);
+    }
+    disagree();
+    assertThat(sentence()).startsWith("step 0: the workers hold different gradients or states ");
+  }
+
+  private void disagree() {
+    for (WorkerId worker : List.of(A, B)) {
+      StepResult result =
+          new StepResult(
+              0, worker.name().hashCode(), true, 1, new Scalars(0, 1, 0), new double[0], 0);
+      on(new Event.Prepared(worker, TERM, state.generation(), result));
+    }
+  }
+
   @Test
   void shouldAskEveryLivingMemberForTheModelAndFailWhenNoStreamArrives() {
     commit();
