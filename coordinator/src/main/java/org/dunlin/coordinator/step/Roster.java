@@ -131,6 +131,9 @@ final class Roster {
     if (state.loaded().contains(event.worker())) {
       return Ending.discard(state, event, "loaded already");
     }
+    if (state.lessons().containsKey(event.worker())) {
+      return Ending.discard(state, event, "it learns");
+    }
     boolean differs = differs(state, event.probe());
     if (differs && !admission.differentKernels()) {
       return refuseKernels(state, event.worker(), event.probe());
