@@ -13,6 +13,7 @@ import org.dunlin.protocol.message.CheckpointPart;
  *
  * @param newest steps of the newest complete one; 0 is the run's beginning
  * @param due whether the next commit has one
+ * @param owed the newest state that had none because another one was being written
  * @param pending the one that is being written
  * @param begun how many this coordinator has begun, each with a number
  * @param history how often the run has gone back to one
@@ -22,12 +23,14 @@ import org.dunlin.protocol.message.CheckpointPart;
 public record Checkpointing(
     long newest,
     boolean due,
+    Optional<CheckpointPoint> owed,
     Optional<Pending> pending,
     long begun,
     long history,
     int inVain,
     long furthest) {
-  static final Checkpointing NONE = new Checkpointing(0, false, Optional.empty(), 0, 0, 0, 0);
+  static final Checkpointing NONE =
+      new Checkpointing(0, false, Optional.empty(), Optional.empty(), 0, 0, 0, 0);
 
   /**
    * One that is being written.
@@ -48,46 +51,62 @@ public record Checkpointing(
   }
 
   Checkpointing withDue(boolean now) {
-    return new Checkpointing(newest, now, pending, begun, history, inVain, furthest);
+    return new Checkpointing(newest, now, owed, pending, begun, history, inVain, furthest);
+  }
+
+  /** Another one is being written: the next commit has one, or this state if it is the last. */
+  Checkpointing owing(CheckpointPoint point) {
+    return new Checkpointing(
+        newest, true, Optional.of(point), pending, begun, history, inVain, furthest);
   }
 
   Checkpointing withPending(Optional<Pending> now) {
-    return new Checkpointing(newest, due, now, begun, history, inVain, furthest);
+    return new Checkpointing(newest, due, owed, now, begun, history, inVain, furthest);
   }
 
   /** One is begun, of the next number. */
   Checkpointing begin(CheckpointPoint point, SortedSet<WorkerId> writers) {
     Pending one = new Pending(begun + 1, point, writers, List.of());
-    return new Checkpointing(newest, false, Optional.of(one), begun + 1, history, inVain, furthest);
+    return new Checkpointing(
+        newest, false, Optional.empty(), Optional.of(one), begun + 1, history, inVain, furthest);
   }
 
   Checkpointing withNewest(long steps) {
     return new Checkpointing(
-        Math.max(newest, steps), due, pending, begun, history, inVain, Math.max(furthest, steps));
+        Math.max(newest, steps),
+        due,
+        owed,
+        pending,
+        begun,
+        history,
+        inVain,
+        Math.max(furthest, steps));
   }
 
   Checkpointing committed(long steps) {
     return steps > furthest
-        ? new Checkpointing(newest, due, pending, begun, history, 0, steps)
+        ? new Checkpointing(newest, due, owed, pending, begun, history, 0, steps)
         : this;
   }
 
   /** Of a run whose steps from one on become others. */
   Checkpointing renounced(long fromStep) {
     return new Checkpointing(
-        Math.min(newest, fromStep), due, pending, begun, history, inVain, fromStep);
+        Math.min(newest, fromStep), due, owed, pending, begun, history, inVain, fromStep);
   }
 
   /** Of a run that goes back to one after so many steps. */
   Checkpointing rewound(long steps) {
     long back = steps < furthest ? history + 1 : history;
-    return new Checkpointing(steps, false, Optional.empty(), begun, back, inVain + 1, furthest);
+    return new Checkpointing(
+        steps, false, Optional.empty(), Optional.empty(), begun, back, inVain + 1, furthest);
   }
 
   /** Of a run that was over, and goes on from one. */
   Checkpointing resumed(long steps) {
     Checkpointing back = rewound(steps);
-    return new Checkpointing(steps, false, Optional.empty(), begun, back.history, 0, furthest);
+    return new Checkpointing(
+        steps, false, Optional.empty(), Optional.empty(), begun, back.history, 0, furthest);
   }
 
   /**
@@ -97,6 +116,13 @@ public record Checkpointing(
    */
   static Checkpointing after(Past past, long begun) {
     return new Checkpointing(
-        past.checkpoint(), false, Optional.empty(), begun, past.history(), 0, past.steps());
+        past.checkpoint(),
+        false,
+        Optional.empty(),
+        Optional.empty(),
+        begun,
+        past.history(),
+        0,
+        past.steps());
   }
 }

@@ -62,7 +62,7 @@ final class Checkpoints {
   /** Has those that stay write it; while another one is being written, after that one. */
   State begin(State state, CheckpointPoint point, List<Effect> effects) {
     if (state.checkpoints().pending().isPresent()) {
-      return state.with(state.checkpoints().withDue(true));
+      return state.with(state.checkpoints().owing(point));
     }
     List<WorkerId> staying =
         state.teachers().stream()
@@ -102,7 +102,8 @@ final class Checkpoints {
                 .formatted(steps, event.worker(), event.why()));
     List<Effect> effects = new ArrayList<>(List.of(new Abandon(steps), note));
     State next = state.with(state.checkpoints().withPending(Optional.empty()));
-    return endIfSaved(measuring.broke(next, steps, event.why(), this, effects), effects);
+    next = catchUp(measuring.broke(next, steps, event.why(), this, effects), effects);
+    return endIfSaved(next, effects);
   }
 
   private Optional<Pending> pendingOf(State state, Term of, long number, WorkerId writer) {
@@ -119,7 +120,20 @@ final class Checkpoints {
     if (event.steps() <= state.step()) { // else of steps that the run has gone back from
       next = next.with(next.checkpoints().withNewest(event.steps()));
     }
-    return endIfSaved(measuring.goOn(next, this, effects), effects);
+    return endIfSaved(catchUp(measuring.goOn(next, this, effects), effects), effects);
+  }
+
+  // A run that is ending has no next commit for the one that is due.
+  private State catchUp(State state, List<Effect> effects) {
+    Optional<CheckpointPoint> owed = owed(state);
+    return state.phase() == Phase.SAVING && !isPending(state) && owed.isPresent()
+        ? begin(state, owed.get(), effects)
+        : state;
+  }
+
+  private static Optional<CheckpointPoint> owed(State state) {
+    Checkpointing of = state.checkpoints();
+    return of.owed().filter(point -> point.steps() == state.step() && of.newest() != point.steps());
   }
 
   Decision failed(State state, CheckpointFailed event) {
@@ -130,8 +144,8 @@ final class Checkpoints {
             "the checkpoint after %d steps is not made: %s; the run goes on"
                 .formatted(event.steps(), event.sentence())));
     State next = without(state, event.steps());
-    return endIfSaved(
-        measuring.broke(next, event.steps(), event.sentence(), this, effects), effects);
+    next = catchUp(measuring.broke(next, event.steps(), event.sentence(), this, effects), effects);
+    return endIfSaved(next, effects);
   }
 
   private static State without(State state, long steps) {
@@ -160,8 +174,8 @@ final class Checkpoints {
     if (spoiled.isEmpty()) {
       return state;
     }
-    CheckpointPoint point = spoiled.get().point();
-    effects.add(new Abandon(point.steps()));
+    CheckpointPoint point = owed(state).orElse(spoiled.get().point());
+    effects.add(new Abandon(spoiled.get().point().steps()));
     State next = state.with(state.checkpoints().withPending(Optional.empty()).withDue(true));
     return state.phase() == Phase.SAVING ? begin(next, point, effects) : next;
   }

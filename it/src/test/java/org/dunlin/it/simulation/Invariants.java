@@ -55,6 +55,7 @@ final class Invariants {
       new TreeMap<>(
           Comparator.comparing(Simulation.Epoch::term).thenComparing(Simulation.Epoch::generation));
   private final TreeMap<Long, Long> committed = new TreeMap<>();
+  private final Set<Long> renounced = new HashSet<>(); // hashes of steps and what they were
   private final Map<Long, Long> contents = new HashMap<>();
   private final Map<Long, Long> truths = new HashMap<>();
   private final Map<Long, Simulation.Epoch> ledger = new HashMap<>();
@@ -102,10 +103,15 @@ final class Invariants {
         .forEach(member -> check(!member.isWaiting(), member.id() + " was not waited for"));
   }
 
-  /** Nobody is sent away from a run that goes on while the others wait for what it computes. */
+  /**
+   * Nobody is sent away from a run that goes on while the others wait for what it computes. A dead
+   * coordinator's generation is over, and who never heard of it may not know that it was a member.
+   */
   void dismissed(WorkerId worker) {
     boolean needed =
-        !generations.isEmpty() && generations.lastEntry().getValue().members.contains(worker);
+        !generations.isEmpty()
+            && generations.lastKey().term().equals(simulation.term())
+            && generations.lastEntry().getValue().members.contains(worker);
     check(!needed, worker + " is sent away, yet a member");
   }
 
@@ -298,8 +304,12 @@ final class Invariants {
   }
 
   void applying(WorkerId worker, long step, long applied, long gradient) {
-    check(committed.containsKey(step), worker + " applies step " + step + " before its commit");
     check(step == applied, worker + " applies step " + step + " after " + applied + " updates");
+    // Who was taken for dead and hears of the commit only now is not of the run any more.
+    if (!simulation.counts(worker) && renounced.contains(hash(step, gradient))) {
+      return;
+    }
+    check(committed.containsKey(step), worker + " applies step " + step + " before its commit");
     check(committed.get(step) == gradient, worker + " applies another gradient in step " + step);
   }
 
@@ -326,6 +336,7 @@ final class Invariants {
   /** What was committed from a step on is computed again, to other bits. */
   void renounced(long fromStep, Generation generation) {
     check(rewinds, "renounces steps though it never went back");
+    committed.tailMap(fromStep).forEach((step, content) -> renounced.add(hash(step, content)));
     committed.tailMap(fromStep).clear();
     since = generation;
   }

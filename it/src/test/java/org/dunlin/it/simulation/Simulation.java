@@ -94,6 +94,9 @@ final class Simulation {
   /** Longest delays after which everybody who lives has come back. */
   private static final long GATHER = 16;
 
+  /** Times as long as other things, where a disk is slow. */
+  private static final long SLOW = 20;
+
   /** Generations that records of short memory and breaks from before the storm's end may cost. */
   private static final int MORE_GENERATIONS = 36;
 
@@ -207,11 +210,23 @@ final class Simulation {
       Invariants.check(
           end.parameters().get() == invariants.parametersAfter(end.steps()),
           "saved other parameters than those after " + end.steps() + " steps");
+      requireCheckpoint(end.steps());
     } else {
       Invariants.check(
           end.steps() == 0 || (invariants.hasRewound() && storm.hasAskedToStop()),
           "ended without saving anything");
     }
+  }
+
+  // A run that a person ended goes on from there, if anybody lived to write that.
+  private void requireCheckpoint(long steps) {
+    Invariants.check(
+        !storm.hasAskedToStop()
+            || steps == shape.steps()
+            || state.loaded().isEmpty()
+            || stored.containsKey(steps)
+            || spoiled.contains(steps),
+        "ended early after " + steps + " steps, with checkpoints after " + stored.keySet());
   }
 
   /** What the disk took, the next coordinator finds; what was under way may have got there. */
@@ -332,6 +347,17 @@ final class Simulation {
   /** Lets something of one's own happen later, exactly once. */
   void later(Runnable action) {
     at(now + delay(), action);
+  }
+
+  /** Whether the coordinator has a worker in the run. */
+  boolean counts(WorkerId worker) {
+    return state.joined().contains(worker);
+  }
+
+  /** By a disk, which may lag some steps behind. */
+  void slowly(Runnable action) {
+    long ticks = delay();
+    at(now + (random.nextInt(4) == 0 ? SLOW * ticks : ticks), action);
   }
 
   /** Ticks of something that takes its time. */
