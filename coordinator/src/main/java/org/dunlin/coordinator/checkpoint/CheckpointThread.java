@@ -42,6 +42,8 @@ import org.dunlin.protocol.message.StateChunk;
 import org.dunlin.protocol.message.ToCoordinator;
 import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.Scalars;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A run's checkpoints in a folder, with a thread of its own that waits for the disk. Close it after
@@ -53,6 +55,8 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
 
   // Of a disk that hangs.
   private static final int CLOSE_SECONDS = 30;
+
+  private static final Logger LOG = LoggerFactory.getLogger(CheckpointThread.class);
 
   private final CheckpointFolders folders;
   private final boolean membersWrite;
@@ -206,13 +210,26 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
 
   @Override
   public void dropAfter(long steps) {
-    thread.execute(() -> folders.dropAfter(steps));
+    remove(() -> folders.dropAfter(steps));
   }
 
   @Override
   public void abandon(long steps) {
     sending.abort(Refusal.run("the checkpoint is given up"));
-    thread.execute(() -> folders.first().abandon(steps));
+    remove(() -> folders.first().abandon(steps));
+  }
+
+  // What a disk does not let go of counts for nothing, and the next one of as many steps removes
+  // it.
+  private void remove(Runnable files) {
+    thread.execute(
+        () -> {
+          try {
+            files.run();
+          } catch (Refusal e) {
+            LOG.warn("what is left of a checkpoint stays: {}", e.getMessage());
+          }
+        });
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.nio.channels.FileLock;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.channels.WritableByteChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.AccessMode;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.CopyOption;
@@ -18,15 +19,18 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.FileStore;
 import java.nio.file.FileSystem;
 import java.nio.file.FileSystems;
+import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.FileAttributeView;
 import java.nio.file.spi.FileSystemProvider;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -34,16 +38,20 @@ import java.util.Set;
 
 /**
  * The real disk, until a given operation: then it fails once, or for good, as after a kill, or has
- * no room for any more bytes. Every call that reaches the operating system is an operation.
+ * no room for any more bytes, or lets no names be changed. Every call that reaches the operating
+ * system is an operation. Thread-safe.
  */
-final class FaultyDisk extends FileSystemProvider {
-  enum Fault {
+public final class FaultyDisk extends FileSystemProvider {
+  /** What is wrong with it. */
+  public enum Fault {
     /** One operation fails, the others work. */
     ONCE,
     /** Nothing works any more: what a process does not do after its death. */
     KILL,
     /** Half of what is written finds room, and nothing after it. */
     FULL,
+    /** Nothing is made, renamed or removed in any folder; open files take what they are given. */
+    READ_ONLY,
     /** Nothing fails, but what stores of objects do not have is not there. */
     OBJECTS
   }
@@ -51,23 +59,23 @@ final class FaultyDisk extends FileSystemProvider {
   private final Fault fault;
   private final long at;
   private final FileSystem system = new FaultyFileSystem(this);
-  private final List<String> operations = new ArrayList<>();
+  private final List<String> operations = Collections.synchronizedList(new ArrayList<>());
 
   /**
    * @param at which operation is the first to fail, from 0
    */
-  FaultyDisk(Fault fault, long at) {
+  public FaultyDisk(Fault fault, long at) {
     this.fault = fault;
     this.at = at;
   }
 
   /** What was asked of it, in order. */
-  List<String> operations() {
+  public List<String> operations() {
     return operations;
   }
 
   /** The same file, reached through this. */
-  Path path(Path real) {
+  public Path path(Path real) {
     return (Path)
         Proxy.newProxyInstance(
             FaultyDisk.class.getClassLoader(),
@@ -96,11 +104,20 @@ final class FaultyDisk extends FileSystemProvider {
     return Proxy.isProxyClass(path.getClass()) ? Path.of(path.toString()) : path;
   }
 
-  private void operation(String what, Path path) throws IOException {
+  private synchronized void operation(String what, Path path) throws IOException {
+    int number = operations.size();
     operations.add(what + " " + path.getFileName());
-    int number = operations.size() - 1;
     if ((fault == Fault.ONCE && number == at) || (fault == Fault.KILL && number >= at)) {
       throw new IOException("Input/output error");
+    }
+  }
+
+  /** One that makes, changes or removes a name. */
+  private void change(String what, Path path) throws IOException {
+    operation(what, path);
+    boolean isThere = Files.exists(real(path), LinkOption.NOFOLLOW_LINKS);
+    if (fault == Fault.READ_ONLY && operations.size() > at && (isThere || !what.equals("delete"))) {
+      throw new AccessDeniedException(path.toString());
     }
   }
 
@@ -117,7 +134,11 @@ final class FaultyDisk extends FileSystemProvider {
       Path path, Set<? extends OpenOption> options, FileAttribute<?>... attributes)
       throws IOException {
     requireFiles();
-    operation("open", path);
+    if (options.contains(StandardOpenOption.WRITE)) {
+      change("open", path);
+    } else {
+      operation("open", path);
+    }
     return new Channel(path, real().newFileChannel(real(path), options, attributes));
   }
 
@@ -167,26 +188,26 @@ final class FaultyDisk extends FileSystemProvider {
 
   @Override
   public void createDirectory(Path folder, FileAttribute<?>... attributes) throws IOException {
-    operation("mkdir", folder);
+    change("mkdir", folder);
     real().createDirectory(real(folder), attributes);
   }
 
   @Override
   public void createLink(Path link, Path existing) throws IOException {
     requireFiles();
-    operation("link", link);
+    change("link", link);
     real().createLink(real(link), real(existing));
   }
 
   @Override
   public void delete(Path path) throws IOException {
-    operation("delete", path);
+    change("delete", path);
     real().delete(real(path));
   }
 
   @Override
   public void copy(Path source, Path target, CopyOption... options) throws IOException {
-    operation("copy", target);
+    change("copy", target);
     real().copy(real(source), real(target), options);
   }
 
@@ -196,7 +217,7 @@ final class FaultyDisk extends FileSystemProvider {
       throw new AtomicMoveNotSupportedException(
           source.toString(), target.toString(), "objects are copied");
     }
-    operation("rename", target);
+    change("rename", target);
     real().move(real(source), real(target), options);
   }
 

@@ -42,14 +42,14 @@ import org.dunlin.protocol.run.RunSpec;
 import org.dunlin.protocol.run.Scalars;
 
 /** A run of a very small unified model whose state after so many steps is a function of them. */
-record SmallRun(RunSpec spec, ModelFolder model) implements AutoCloseable {
-  static final String CONF = "train.steps = 100\n";
+public record SmallRun(RunSpec spec, ModelFolder model) implements AutoCloseable {
+  public static final String CONF = "train.steps = 100\n";
 
   private static final long SEED = 7;
   private static final int VECTOR_WIDTH = 3;
 
   /** A model of few tensors of few values. */
-  static SmallRun in(Path folder, Frozen frozen) throws IOException {
+  public static SmallRun in(Path folder, Frozen frozen) throws IOException {
     return in(folder, frozen, 9, 4);
   }
 
@@ -96,16 +96,16 @@ record SmallRun(RunSpec spec, ModelFolder model) implements AutoCloseable {
         ComputeSpec.PLAIN);
   }
 
-  List<Tensor> tensors() {
+  public List<Tensor> tensors() {
     return EncoderTensors.expected(spec.encoder(), spec.heads());
   }
 
-  boolean trains(Tensor tensor) {
+  public boolean trains(Tensor tensor) {
     return EncoderTensors.isTrained(spec.optimizer().frozen(), tensor.name());
   }
 
   /** What the state holds; what is not trained is what the model begins with. */
-  ByteBuffer values(long steps, StateTensor of) {
+  public ByteBuffer values(long steps, StateTensor of) {
     ByteBuffer bytes =
         ByteBuffer.allocate((int) of.tensor().elements() * Float.BYTES)
             .order(ByteOrder.LITTLE_ENDIAN);
@@ -128,7 +128,7 @@ record SmallRun(RunSpec spec, ModelFolder model) implements AutoCloseable {
   }
 
   /** Writes a whole checkpoint, as the processes of a run do together. */
-  void write(CheckpointStore store, long steps, int shares) throws IOException {
+  public void write(CheckpointStore store, long steps, int shares) throws IOException {
     Path folder = store.begin(steps, 0).orElseThrow();
     List<CheckpointPart> parts = new ArrayList<>();
     for (int share = 0; share < shares; share++) {
@@ -176,7 +176,7 @@ record SmallRun(RunSpec spec, ModelFolder model) implements AutoCloseable {
   }
 
   /** What a checkpoint's values are, tensor by tensor. */
-  static Map<StateTensor, ByteBuffer> read(Checkpoint checkpoint, List<Tensor> tensors) {
+  public static Map<StateTensor, ByteBuffer> read(Checkpoint checkpoint, List<Tensor> tensors) {
     Map<String, Tensor> byName = new HashMap<>();
     tensors.forEach(tensor -> byName.put(tensor.name(), tensor));
     Map<StateTensor, ByteBuffer> all = new HashMap<>();
@@ -196,7 +196,7 @@ record SmallRun(RunSpec spec, ModelFolder model) implements AutoCloseable {
   }
 
   /** What they must be. */
-  Map<StateTensor, ByteBuffer> state(long steps) {
+  public Map<StateTensor, ByteBuffer> state(long steps) {
     Map<StateTensor, ByteBuffer> all = new HashMap<>();
     for (Tensor tensor : tensors()) {
       List<Kind> kinds =
