@@ -2,6 +2,7 @@ package org.dunlin.conf.launch;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -40,7 +41,7 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
   private static final int MOST_ATTEMPTS = 3;
 
   /** A micro-batch of the largest encoder on a slow machine takes a minute. */
-  private static final int MOST_SILENT_SECONDS = 600;
+  private static final Duration MOST_SILENT = Duration.ofMinutes(10);
 
   private static final long MIB = 1 << 20;
   private static final long LEAST_HEAP_MIB = 512;
@@ -54,6 +55,8 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
   private final String set;
   private final long heapMib;
   private final long directMib;
+  private final Class<?> program;
+  private final Duration mostSilent;
   private final ThreadPoolExecutor thread =
       new ThreadPoolExecutor(
           1,
@@ -65,14 +68,27 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
   private Optional<Child> child = Optional.empty();
   private boolean closed;
 
-  private CheckpointEvaluator(
-      Settings settings, Path runFolder, CheckpointFolders folders, String set, Needs needs) {
+  /**
+   * With a limit of the caller's own.
+   *
+   * @param program that is started; says what {@link EvaluationProcess} says
+   * @param mostSilent for how long it may say nothing
+   */
+  CheckpointEvaluator(
+      Settings settings,
+      Path runFolder,
+      CheckpointFolders folders,
+      Needs needs,
+      Class<?> program,
+      Duration mostSilent) {
     this.settings = settings;
     this.runFolder = runFolder;
     this.folders = folders;
-    this.set = set;
+    this.set = set(settings, needs);
     this.heapMib = needs.heapBytes() / MIB;
     this.directMib = needs.directBytes() / MIB;
+    this.program = program;
+    this.mostSilent = mostSilent;
   }
 
   /**
@@ -118,7 +134,8 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
 
   static CheckpointEvaluator of(
       Settings settings, Path runFolder, CheckpointFolders folders, Needs needs) {
-    return new CheckpointEvaluator(settings, runFolder, folders, set(settings, needs), needs);
+    return new CheckpointEvaluator(
+        settings, runFolder, folders, needs, EvaluationProcess.class, MOST_SILENT);
   }
 
   // Whatever changes a figure; which figure decides, too.
@@ -187,20 +204,20 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
     try {
       Optional<Word> last = Optional.empty();
       while (true) {
-        Sign sign = signs.poll(MOST_SILENT_SECONDS, TimeUnit.SECONDS);
-        if (sign == null) {
-          return Tried.failed(
-              "its process was silent for %d seconds; its log is %s"
-                  .formatted(MOST_SILENT_SECONDS, log));
-        }
-        if (sign.word().isEmpty()) {
+        Sign sign = signs.poll(mostSilent.toMillis(), TimeUnit.MILLISECONDS);
+        if (sign == null || sign.word().isEmpty()) {
+          // What it found counts, though it may stand still before its end.
           return switch (last.orElseGet(Word.Alive::new)) {
             case Word.Figures found -> Tried.found(found.figures());
             case Word.Refused refused -> throw Refusal.run(refused.sentence());
             case Word.Alive alive ->
                 Tried.failed(
-                    "its process ended with exit code %d; its log is %s"
-                        .formatted(sign.exitCode(), log));
+                    (sign == null
+                            ? "its process was silent for %d seconds"
+                                .formatted(mostSilent.toSeconds())
+                            : "its process ended with exit code %d".formatted(sign.exitCode()))
+                        + "; its log is "
+                        + log);
           };
         }
         if (!(sign.word().get() instanceof Word.Alive)) {
@@ -223,7 +240,7 @@ final class CheckpointEvaluator implements Run.Evaluator, AutoCloseable {
         Child.start(
             new Child.Plan(
                 new RunEvent.Member("evaluation", "evaluation", attempt, 0),
-                EvaluationProcess.class,
+                program,
                 List.of(
                     runFolder.toString(),
                     FolderName.of(folders.folder(steps)),

@@ -7,27 +7,35 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
 import org.dunlin.conf.checkpoint.CheckpointExport;
 import org.dunlin.conf.checkpoint.ExportRequest;
 import org.dunlin.conf.checkpoint.ExportType;
 import org.dunlin.conf.evaluate.Evaluate;
 import org.dunlin.conf.evaluate.EvaluateRequest;
+import org.dunlin.conf.launch.EvaluationProcess;
 import org.dunlin.conf.launch.Job;
 import org.dunlin.conf.launch.Outcome;
 import org.dunlin.conf.launch.StopRequest;
 import org.dunlin.conf.report.ReportFile;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
+import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.protocol.Refusal;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -52,11 +60,7 @@ class EvaluationTest {
     Map<String, Object> keys = measured("run", 10, 0);
     keys.put("checkpoint.keep-last", 1);
     train(keys);
-    assertThat(
-            Files.mismatch(
-                folder.resolve("run/model/model.safetensors"),
-                folder.resolve("calm/model/model.safetensors")))
-        .isEqualTo(-1);
+    requireCalmBits();
 
     Map<Long, JsonNode> figures = figures("run");
     assertThat(figures).containsOnlyKeys(4L, 8L, 10L);
@@ -76,6 +80,88 @@ class EvaluationTest {
         .isEqualTo(figure(figures, best));
     assertThat(Files.readString(folder.resolve("run/report.json")))
         .contains("\"best_steps\" : " + best);
+  }
+
+  @Test
+  void shouldGoOnWithoutTheFigureThatThreeProcessesDieOf() throws Exception {
+    train(Golden.keys(folder.resolve("calm"), 6, 0));
+    Map<String, Object> keys = measured("run", 6, 0);
+    CompletableFuture<Void> killing = signalEvaluations("KILL", 3);
+    List<String> notes = new CopyOnWriteArrayList<>();
+    assertThat(train(keys, notes))
+        .isInstanceOfSatisfying(
+            Outcome.Finished.class, finished -> assertThat(finished.steps()).isEqualTo(6));
+    killing.get(Golden.LIMIT_SECONDS, TimeUnit.SECONDS);
+    requireCalmBits();
+    assertThat(figures("run")).containsOnlyKeys(6L);
+    assertThat(notes)
+        .filteredOn(note -> note.contains("the model after 4 steps is not measured"))
+        .singleElement()
+        .asString()
+        .contains("its process ended with exit code 137", "in 3 attempts");
+    assertThat(Files.readAllLines(folder.resolve("run/records-1.jsonl")))
+        .filteredOn(line -> line.contains("\"evaluation\",\"steps\":4"))
+        .singleElement()
+        .asString()
+        .doesNotContain("figure");
+  }
+
+  @Test
+  @Tag("long") // a process is silent for ten minutes before it is taken to hang
+  void shouldMeasureWithAnotherProcessWhereOneHangs() throws Exception {
+    train(Golden.keys(folder.resolve("calm"), 6, 0));
+    CompletableFuture<Void> stopping = signalEvaluations("STOP", 1);
+    train(measured("run", 6, 0));
+    stopping.get(Golden.LIMIT_SECONDS, TimeUnit.SECONDS);
+    requireCalmBits();
+    assertThat(figures("run")).containsOnlyKeys(4L, 6L);
+    assertThat(evaluations()).isEmpty();
+  }
+
+  private void requireCalmBits() throws IOException {
+    assertThat(
+            Files.mismatch(
+                folder.resolve("run/model/model.safetensors"),
+                folder.resolve("calm/model/model.safetensors")))
+        .isEqualTo(-1);
+  }
+
+  /** To the first so many processes that measure for this one, as soon as they are there. */
+  private static CompletableFuture<Void> signalEvaluations(String signal, int processes) {
+    return CompletableFuture.runAsync(
+        () -> awaitEvaluations(signal, processes), Thread.ofPlatform().daemon()::start);
+  }
+
+  private static void awaitEvaluations(String signal, int processes) {
+    Set<ProcessHandle> seen = new HashSet<>();
+    long untilNs = System.nanoTime() + TimeUnit.SECONDS.toNanos(Golden.LIMIT_SECONDS);
+    try {
+      while (seen.size() < processes) {
+        assertThat(System.nanoTime()).as("%s", seen).isLessThan(untilNs);
+        for (ProcessHandle one : evaluations()) {
+          if (seen.add(one)) {
+            Trainer.signal(signal, List.of(one));
+          }
+        }
+        Thread.sleep(10); // nothing tells of processes that are started
+      }
+    } catch (IOException | InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static List<ProcessHandle> evaluations() {
+    return ProcessHandle.current().children().filter(EvaluationTest::measures).toList();
+  }
+
+  // What Java knows of a command line ends within a long class path.
+  private static boolean measures(ProcessHandle process) {
+    try {
+      return Files.readString(Path.of("/proc", Long.toString(process.pid()), "cmdline"))
+          .contains(EvaluationProcess.class.getName());
+    } catch (IOException e) {
+      return false; // it has ended
+    }
   }
 
   // Nothing learns here, so no figure is better than the first; patience ends it after 12 steps.
@@ -204,8 +290,25 @@ class EvaluationTest {
   }
 
   private static Outcome train(Map<String, Object> keys) {
+    return train(keys, new CopyOnWriteArrayList<>());
+  }
+
+  private static Outcome train(Map<String, Object> keys, List<String> notes) {
+    Watcher listener =
+        new Watcher() {
+          @Override
+          public void accept(RunEvent event) {
+            if (event instanceof RunEvent.Noted noted) {
+              notes.add(noted.sentence());
+            }
+          }
+
+          @Override
+          public void close() {}
+        };
     try (Job job = Job.open(Settings.load(Optional.empty(), keys));
-        Watcher all = job.watching(new ReportFile(job.runFolder()))) {
+        Watcher all =
+            job.watching(Watcher.all(List.of(new ReportFile(job.runFolder()), listener)))) {
       return job.run(all, StopRequest.byHand());
     }
   }
