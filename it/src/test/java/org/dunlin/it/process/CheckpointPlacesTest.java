@@ -3,9 +3,11 @@ package org.dunlin.it.process;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -14,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.dunlin.conf.launch.Job;
 import org.dunlin.conf.launch.LedgerCheck;
@@ -23,6 +26,8 @@ import org.dunlin.conf.launch.StopRequest;
 import org.dunlin.conf.report.Watcher;
 import org.dunlin.conf.settings.Settings;
 import org.dunlin.coordinator.report.RunEvent;
+import org.dunlin.data.checkpoint.Checkpoint;
+import org.dunlin.data.checkpoint.CheckpointFolders;
 import org.dunlin.data.model.Sha256;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -34,6 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
 class CheckpointPlacesTest {
   private static final long STEPS = 120;
   private static final long FEW_STEPS = 20;
+  private static final long EVERY = 10;
   private static final String INVITATION = "  dunlin worker --join ";
 
   @TempDir private Path temp;
@@ -57,8 +63,10 @@ class CheckpointPlacesTest {
     keys.put("checkpoint.folder", "/proc/self/cwd/kept");
     keys.put("cluster.host", "127.0.0.1");
     keys.put("cluster.port", 0);
-    killAtACheckpoint(run, keys);
+    killWhileSharesAreSent(run, keys);
     Path kept = temp.resolve("coordinator/kept");
+    assertThat(newest(kept)).isDirectoryNotContaining("glob:**manifest.json");
+    long newestWhole = CheckpointFolders.of(kept, Optional.empty()).complete().get(0);
     assertThat(tensors(kept.resolve("step-000010")))
         .containsOnlyKeys("part-1-of-2-first#1.safetensors", "part-2-of-2-second#1.safetensors");
     assertThat(temp.resolve("workers")).isEmptyDirectory();
@@ -68,8 +76,80 @@ class CheckpointPlacesTest {
     alone.put("checkpoint.folder", kept);
     List<String> notes = train(alone, STEPS);
     assertThat(notes)
-        .anyMatch(note -> note.startsWith("the run goes on from its checkpoint after "));
+        .anyMatch(
+            note ->
+                note.startsWith(
+                    "the run goes on from its checkpoint after %d steps".formatted(newestWhole)));
     requireCalmBits(run);
+  }
+
+  /** A limit on the size of files is a full disk for the process that has it alone. */
+  @Test
+  void shouldGoOnWhereTheDiskIsFullOrAMemberIsKilledWhileItSends() throws Exception {
+    Path run = temp.resolve("run");
+    Map<String, Object> keys = keys(run, STEPS, 2);
+    keys.put("checkpoint.writer", "one");
+    Path kept = run.resolve("checkpoints");
+    Path spoiled;
+    try (Trainer trainer = Trainer.start(run, keys)) {
+      trainer.awaitLine("checkpoint: ");
+      limitFiles(trainer.process("coordinator"), "200000");
+      assertThat(trainer.awaitLineWith(" is not made: "))
+          .contains("-of-2-worker-", "cannot be written: File too large; the run goes on")
+          .doesNotContain("did not come to its end"); // which would be the member's fault
+      limitFiles(trainer.process("coordinator"), "unlimited");
+      trainer.awaitLine("checkpoint: ");
+
+      ProcessHandle sender = trainer.process("worker-1");
+      spoiled = awaitPart(kept, "-worker-1#1.safetensors.");
+      sender.destroyForcibly();
+      trainer.awaitLine("worker worker-1#1 is gone");
+      assertThat(trainer.awaitExit()).isZero();
+    }
+    List<Long> made = CheckpointFolders.of(kept, Optional.empty()).complete();
+    for (long steps : made) {
+      try (Checkpoint one = Checkpoint.open(kept.resolve(name(steps)))) {
+        one.verify(file -> {});
+      }
+    }
+    // It is begun again at the next commit.
+    long of = Long.parseLong(spoiled.getFileName().toString().substring("step-".length()));
+    assertThat(made).doesNotContain(of).anyMatch(steps -> of < steps && steps < of + EVERY);
+    requireCalmBits(run);
+  }
+
+  private static void limitFiles(ProcessHandle process, String bytes) throws Exception {
+    assertThat(
+            new ProcessBuilder("prlimit", "--pid=" + process.pid(), "--fsize=" + bytes + ":")
+                .inheritIO()
+                .start()
+                .waitFor())
+        .isZero();
+  }
+
+  // Without a pause: a share is on its way for some milliseconds.
+  private static Path awaitPart(Path checkpoints, String name) throws Exception {
+    long untilNs = System.nanoTime() + TimeUnit.SECONDS.toNanos(Golden.LIMIT_SECONDS);
+    while (true) {
+      Path checkpoint = newest(checkpoints);
+      if (hasPart(checkpoint, name)) {
+        return checkpoint;
+      }
+      assertThat(System.nanoTime()).as("no share is sent").isLessThan(untilNs);
+    }
+  }
+
+  private static String name(long steps) {
+    return "step-%06d".formatted(steps);
+  }
+
+  private static boolean hasPart(Path checkpoint, String name) throws IOException {
+    try (Stream<Path> all = Files.list(checkpoint)) {
+      return all.anyMatch(
+          file -> file.toString().endsWith(".partial") && file.toString().contains(name));
+    } catch (NoSuchFileException e) {
+      return false;
+    }
   }
 
   @Test
@@ -169,7 +249,7 @@ class CheckpointPlacesTest {
         copies.toString());
   }
 
-  private void killAtACheckpoint(Path run, Map<String, Object> keys) throws Exception {
+  private void killWhileSharesAreSent(Path run, Map<String, Object> keys) throws Exception {
     Path elsewhere = Files.createDirectory(temp.resolve("workers"));
     Path here = Files.createDirectory(temp.resolve("coordinator"));
     try (Trainer coordinator = Trainer.coordinatorIn(here, run, keys)) {
@@ -180,7 +260,8 @@ class CheckpointPlacesTest {
         List<ProcessHandle> all = new ArrayList<>(coordinator.family());
         all.addAll(first.family());
         all.addAll(second.family());
-        Trainer.signal("KILL", all);
+        awaitPart(here.resolve("kept"), ".partial");
+        all.forEach(ProcessHandle::destroyForcibly);
         Trainer.awaitEnd(all);
       }
     }
@@ -193,7 +274,7 @@ class CheckpointPlacesTest {
 
   private static Map<String, Object> keys(Path run, long steps, int workers) {
     Map<String, Object> keys = new HashMap<>(Golden.keys(run, steps, workers));
-    keys.put("checkpoint.every-steps", 10);
+    keys.put("checkpoint.every-steps", EVERY);
     keys.put("checkpoint.keep-last", 100);
     return keys;
   }
