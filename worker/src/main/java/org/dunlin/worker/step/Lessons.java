@@ -15,6 +15,7 @@ import org.dunlin.data.state.Segment;
 import org.dunlin.protocol.message.StepResult;
 import org.dunlin.protocol.run.Scalars;
 import org.dunlin.worker.engine.Block;
+import org.dunlin.worker.engine.ComputeThreads;
 import org.dunlin.worker.trace.Trace;
 
 /**
@@ -23,6 +24,7 @@ import org.dunlin.worker.trace.Trace;
  * snapshots of what it will change. Thread-safe.
  */
 final class Lessons implements AutoCloseable {
+  private final ComputeThreads threads;
   private final State state;
   private final Reduced reduced;
   private final Trace trace;
@@ -36,7 +38,11 @@ final class Lessons implements AutoCloseable {
   private Scalars scalars;
   private boolean closed;
 
-  Lessons(State state, Reduced reduced, Scalars scalars, Trace trace) {
+  /**
+   * @param threads that are idle when an update begins
+   */
+  Lessons(ComputeThreads threads, State state, Reduced reduced, Scalars scalars, Trace trace) {
+    this.threads = threads;
     this.state = state;
     this.reduced = reduced;
     this.scalars = scalars;
@@ -77,7 +83,7 @@ final class Lessons implements AutoCloseable {
     return read(
         after -> {
           spare.keySet().retainAll(Set.copyOf(own));
-          StateSnapshot snapshot = new StateSnapshot(this, state, own, spare);
+          StateSnapshot snapshot = new StateSnapshot(this, threads, state, own, spare);
           snapshots.add(snapshot);
           return snapshot;
         });

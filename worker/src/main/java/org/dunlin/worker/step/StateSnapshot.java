@@ -2,6 +2,7 @@ package org.dunlin.worker.step;
 
 import java.nio.FloatBuffer;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
@@ -9,19 +10,24 @@ import java.util.Map;
 import org.dunlin.data.checkpoint.StateTensor;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.worker.engine.Block;
+import org.dunlin.worker.engine.ComputeThreads;
 import org.dunlin.worker.member.Device;
 
 /**
  * A share of the state as it was when this was made. While no step is applied its reader reads the
  * state itself; an update first copies what has not been read yet. So training waits for nothing
- * but, where the reader is slower than a step, that copy. It is made where an earlier snapshot's
- * was: memory that is new takes ten times as long. Where there is none for it the snapshot breaks,
- * and not the step.
+ * but, where the reader is slower than a step, that copy, which all compute threads make. It is
+ * made where an earlier snapshot's was: memory that is new takes ten times as long. Where there is
+ * none for it the snapshot breaks, and not the step.
  *
  * <p>Readers read tensor by tensor, in the share's order: what lies before is not kept.
  */
 final class StateSnapshot implements Device.Snapshot {
+  // One core alone does not take all that memory gives.
+  private static final long PIECE_ELEMENTS = 1L << 20;
+
   private final Lessons lessons;
+  private final ComputeThreads threads;
   private final State state;
   private final List<StateTensor> tensors;
   private final Map<StateTensor, Block> spare;
@@ -33,11 +39,17 @@ final class StateSnapshot implements Device.Snapshot {
   private boolean closed;
 
   /**
+   * @param threads that copy, inside an update
    * @param spare where copies may be made; those that are not needed any more are put there
    */
   StateSnapshot(
-      Lessons lessons, State state, List<StateTensor> tensors, Map<StateTensor, Block> spare) {
+      Lessons lessons,
+      ComputeThreads threads,
+      State state,
+      List<StateTensor> tensors,
+      Map<StateTensor, Block> spare) {
     this.lessons = lessons;
+    this.threads = threads;
     this.state = state;
     this.tensors = tensors;
     this.spare = spare;
@@ -90,15 +102,30 @@ final class StateSnapshot implements Device.Snapshot {
   }
 
   private void copyUnread() {
+    List<ComputeThreads.Work<Boolean>> pieces = new ArrayList<>();
     for (StateTensor tensor : unread) {
       if (!copies.containsKey(tensor)) {
         long elements = tensor.tensor().elements();
         Block before = spare.remove(tensor);
         Block copy = before == null ? new Block(elements) : before;
-        copy.floats(0, elements).put(state.values(segment(tensor), tensor.kind(), 0, elements));
         copies.put(tensor, copy);
+        for (long from = 0; from < elements; from += PIECE_ELEMENTS) {
+          pieces.add(piece(tensor, copy, from, Math.min(PIECE_ELEMENTS, elements - from)));
+        }
       }
     }
+    threads.run("keep", pieces);
+  }
+
+  private ComputeThreads.Work<Boolean> piece(
+      StateTensor tensor, Block copy, long from, long count) {
+    return ComputeThreads.sized(
+        count,
+        () -> "%d values".formatted(count),
+        module -> {
+          copy.floats(from, count).put(state.values(segment(tensor), tensor.kind(), from, count));
+          return true;
+        });
   }
 
   private void giveBack(StateTensor tensor) {

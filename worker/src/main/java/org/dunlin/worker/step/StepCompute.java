@@ -156,7 +156,7 @@ public final class StepCompute implements Device {
             state.frozen(),
             staging);
     this.reduced = new Reduced(manager, state);
-    this.lessons = new Lessons(state, reduced, scalars, trace);
+    this.lessons = new Lessons(threads, state, reduced, scalars, trace);
     this.embedding = new EmbeddingPass(spec, encoder, memory);
     this.gather = new PassageGather(spec);
     this.loss = new LossPass(gather, new SlotLoss(manager, spec, scores));
