@@ -1,5 +1,9 @@
 package org.dunlin.protocol;
 
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
+
 /**
  * Something a person has to mend. Its message is one clear sentence that names the value, the limit
  * and the mend; it is printed as it is, without a stack trace.
@@ -45,6 +49,14 @@ public final class Refusal extends RuntimeException {
   /** A flag, a configuration key or a path is at fault. */
   public static Refusal usage(String sentence) {
     return new Refusal(Kind.USAGE, sentence, null);
+  }
+
+  /** The first one among an error and its causes: what a person should read of it. */
+  public static Optional<Refusal> in(Throwable error) {
+    return Stream.iterate(error, Objects::nonNull, Throwable::getCause)
+        .filter(Refusal.class::isInstance)
+        .map(Refusal.class::cast)
+        .findFirst();
   }
 
   public Kind kind() {

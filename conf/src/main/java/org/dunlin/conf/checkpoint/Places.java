@@ -22,7 +22,7 @@ final class Places {
               + ": no such folder (expected: a checkpoint, a folder of them, or a run)");
     }
     if (Files.exists(folder.resolve(Manifest.NAME))
-        || folder.toAbsolutePath().normalize().getFileName().toString().startsWith("step-")) {
+        || String.valueOf(folder.toAbsolutePath().normalize().getFileName()).startsWith("step-")) {
       return Optional.empty();
     }
     CheckpointStore inRun = CheckpointStore.in(folder.resolve(CheckpointStore.FOLDER));

@@ -290,7 +290,7 @@ final class Inputs implements AutoCloseable {
         new CheckpointThread(
             folders,
             settings.checkpointByMembers(),
-            settings.checkpointCopyToWorkers(),
+            settings.checkpointCopyToWorkers() || settings.checkpointsInObjectStorage(),
             model,
             spec,
             known,

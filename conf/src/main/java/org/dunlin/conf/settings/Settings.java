@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValueFactory;
+import java.nio.file.FileSystems;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
@@ -131,9 +132,14 @@ public final class Settings {
     }
   }
 
+  // In object storage a folder may have a slash at its end, or none.
+  private static Path entry(Path folder) {
+    return folder.normalize().resolve(CheckpointStore.FOLDER);
+  }
+
   private void requireTwoFolders() {
     checkpointCopy()
-        .filter(copy -> copy.normalize().equals(checkpointFolder().normalize()))
+        .filter(copy -> entry(copy).equals(entry(checkpointFolder())))
         .ifPresent(
             copy -> {
               throw new IllegalArgumentException(
@@ -327,10 +333,16 @@ public final class Settings {
     return get(Keys.CHECKPOINT_COPY);
   }
 
+  /** Whether checkpoints do not lie on a disk that one machine may take with it. */
+  public boolean checkpointsInObjectStorage() {
+    return !checkpointFolder().getFileSystem().equals(FileSystems.getDefault());
+  }
+
   /** Whether a worker on another machine is asked to keep a copy, because there is no other. */
   public boolean checkpointCopyToWorkers() {
     return !checkpointByMembers()
         && checkpointCopy().isEmpty()
+        && !checkpointsInObjectStorage()
         && get(Keys.CHECKPOINT_COPY_TO_WORKERS);
   }
 

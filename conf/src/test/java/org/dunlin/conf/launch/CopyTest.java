@@ -147,7 +147,8 @@ class CopyTest {
             .run(node.system());
     ActorRef<CopyEnded> answer = node.spawn(into(answers), "answers");
     keeper.tell(
-        new CopyOffered(new Term(1), 7, RUN, middle, 1, List.of(), List.of(middle), files, answer));
+        new CopyOffered(
+            new Term(1), 7, RUN, middle, "", 1, List.of(), List.of(middle), files, answer));
     CopyEnded refused = next(answers);
     assertThat(refused.number()).isEqualTo(7);
     assertThat(refused.whole()).isFalse();

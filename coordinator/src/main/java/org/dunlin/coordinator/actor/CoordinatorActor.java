@@ -404,18 +404,9 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
 
   // A full disk fails the run; a member that died while it sent is no reason to.
   private Behavior<Command> saveBroke(SaveBroke broke) {
-    return isRefusal(broke.cause())
+    return Refusal.in(broke.cause()).isPresent()
         ? failed(broke.cause())
         : on(new Event.SaveFailed(broke.source(), sentence(broke.cause())));
-  }
-
-  private static boolean isRefusal(Throwable cause) {
-    for (Throwable t = cause; t != null; t = t.getCause()) {
-      if (t instanceof Refusal) {
-        return true;
-      }
-    }
-    return false;
   }
 
   private Behavior<Command> written(CutRecord cut) {
@@ -439,12 +430,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   }
 
   private static String sentence(Throwable cause) {
-    for (Throwable t = cause; t != null; t = t.getCause()) {
-      if (t instanceof Refusal refusal) {
-        return refusal.getMessage();
-      }
-    }
-    return cause.toString();
+    return Refusal.in(cause).map(Refusal::getMessage).orElseGet(cause::toString);
   }
 
   private Behavior<Command> on(Event event) {
@@ -663,7 +649,7 @@ public final class CoordinatorActor extends AbstractBehavior<CoordinatorActor.Co
   // A disk's word counts at once. A stream's end may be a member's, which is told soon if it is.
   private Behavior<Command> shareBroke(ShareBroke broke) {
     Optional<Long> steps = waited(broke.share());
-    if (steps.isPresent() && isRefusal(broke.cause())) {
+    if (steps.isPresent() && Refusal.in(broke.cause()).isPresent()) {
       return on(new Event.CheckpointFailed(steps.get(), sentence(broke.cause())));
     }
     ToCoordinator.ShareOffered share = broke.share();

@@ -141,7 +141,7 @@ public record Run(
     /** Whether members write into that folder; else they send their shares. */
     boolean membersWrite();
 
-    /** Whether each is copied to another folder, or workers are asked to keep copies. */
+    /** Whether they outlive this machine's disk: there are copies, or they do not lie on it. */
     boolean hasCopies();
 
     /**

@@ -60,7 +60,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
 
   private final CheckpointFolders folders;
   private final boolean membersWrite;
-  private final boolean copiedByWorkers;
+  private final boolean keptElsewhere;
   private final ModelFolder model;
   private final RunSpec spec;
   private final Checksums known;
@@ -83,7 +83,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   /**
    * @param folders that only this coordinator completes checkpoints in
    * @param membersWrite whether members see the first of them, and write their shares there
-   * @param copiedByWorkers whether workers on other machines are asked to keep copies
+   * @param keptElsewhere whether the loss of this machine's disk is not theirs, copies apart
    * @param model that the run began with; stays open until the run is over
    * @param known what counts of each step
    * @param settings of the run, HOCON, to be kept with each
@@ -91,7 +91,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
   public CheckpointThread(
       CheckpointFolders folders,
       boolean membersWrite,
-      boolean copiedByWorkers,
+      boolean keptElsewhere,
       ModelFolder model,
       RunSpec spec,
       Checksums known,
@@ -101,7 +101,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
       Retention retention) {
     this.folders = folders;
     this.membersWrite = membersWrite;
-    this.copiedByWorkers = copiedByWorkers;
+    this.keptElsewhere = keptElsewhere;
     this.model = model;
     this.spec = spec;
     this.known = known;
@@ -138,7 +138,7 @@ public final class CheckpointThread implements Run.Checkpoints, AutoCloseable {
 
   @Override
   public boolean hasCopies() {
-    return copiedByWorkers || folders.hasCopies();
+    return keptElsewhere || folders.hasCopies();
   }
 
   @Override

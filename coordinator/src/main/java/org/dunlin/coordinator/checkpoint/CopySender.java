@@ -257,6 +257,7 @@ public final class CopySender extends AbstractBehavior<CopySender.Command> {
             copy.number,
             run,
             copy.steps,
+            read.manifestSha256(),
             bytes,
             read.records(),
             opened.complete(),
@@ -319,11 +320,8 @@ public final class CopySender extends AbstractBehavior<CopySender.Command> {
   }
 
   private static String sentence(Throwable error) {
-    for (Throwable t = error; t != null; t = t.getCause()) {
-      if (t instanceof Refusal refusal) {
-        return refusal.getMessage();
-      }
-    }
-    return "its files did not go to their end: " + error;
+    return Refusal.in(error)
+        .map(Refusal::getMessage)
+        .orElseGet(() -> "its files did not go to their end: " + error);
   }
 }

@@ -228,6 +228,10 @@ public final class CheckpointStore {
     Path folder = folder(steps);
     try {
       if (Disk.isFolder(folder)) {
+        if (Disk.isSame(source.folder(), folder)) {
+          throw Refusal.run(
+              folder + ": is the checkpoint itself (expected: another folder, on another disk)");
+        }
         Disk.removeCheckpoint(folder);
       }
       begin(steps, source.bytes());
@@ -373,9 +377,9 @@ public final class CheckpointStore {
     }
   }
 
-  /** Removes those that have a manifest but for some. */
+  /** Removes all but some. */
   void retain(Set<Long> kept) {
-    complete().stream().filter(steps -> !kept.contains(steps)).forEach(this::remove);
+    begun().stream().filter(steps -> !kept.contains(steps)).forEach(this::remove);
   }
 
   /** Removes all of more steps: when a run that goes on from here is another from here on. */

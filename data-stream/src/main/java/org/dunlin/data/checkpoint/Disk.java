@@ -139,6 +139,11 @@ final class Disk {
     return whole.getFileName() == null ? whole : whole.resolveSibling(name(whole) + "/");
   }
 
+  /** Whether two paths lead to one folder, which is there. */
+  static boolean isSame(Path folder, Path other) throws IOException {
+    return Files.isSameFile(asFolder(folder), asFolder(other));
+  }
+
   /** Whether a file is known not to be there: that it cannot be looked for is no answer. */
   static boolean isAbsent(Path file) {
     if (Files.notExists(file)) {

@@ -7,8 +7,10 @@ import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.HashSet;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.dunlin.data.model.Sha256;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.CopyOffered;
 import org.dunlin.protocol.message.RunBytes;
@@ -36,7 +38,7 @@ public final class RunCopy implements AutoCloseable {
   public static final String LOCK = ".lock";
 
   // No hidden file, as the lock is, and none of another folder.
-  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._#-]{0,200}");
+  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._#-]{0,200}");
 
   private final Path folder;
   private final FileChannel lock;
@@ -65,6 +67,7 @@ public final class RunCopy implements AutoCloseable {
     Path folder = root.toAbsolutePath().resolve(run);
     try {
       Files.createDirectories(folder);
+      Disk.names(folder.getParent());
       FileChannel lock =
           FileChannel.open(
               folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -93,15 +96,21 @@ public final class RunCopy implements AutoCloseable {
   }
 
   /**
-   * Makes room for a checkpoint; those of more steps are of steps that the run has renounced, and
-   * are removed.
+   * Makes room for a checkpoint.
    *
-   * @return whether its files are needed; not where a sound one of those steps is there
+   * @return whether its files are needed; not where the same one is there, sound
    */
   public synchronized boolean begin(CopyOffered offer) {
     offered = offer;
     requireOwn();
-    checkpoints.dropAfter(offer.steps());
+    Path manifest = checkpoints.folder(offer.steps()).resolve(Manifest.NAME);
+    try {
+      if (Files.exists(manifest) && !Sha256.of(manifest).equals(offer.manifestSha256())) {
+        checkpoints.remove(offer.steps()); // of another past
+      }
+    } catch (IOException e) {
+      throw refused(manifest, e);
+    }
     return checkpoints.begin(offer.steps(), offer.bytes()).isPresent();
   }
 
@@ -130,6 +139,10 @@ public final class RunCopy implements AutoCloseable {
     Path target = target(piece.file());
     try {
       if (channel == null) {
+        if (offered.records().contains(piece.file())) {
+          // The run may have renounced those: with records that say so they must not be found.
+          checkpoints.dropAfter(offered.steps());
+        }
         file = target;
         at = 0;
         channel =
@@ -177,7 +190,9 @@ public final class RunCopy implements AutoCloseable {
       checkpoints.remove(offered.steps());
       throw e;
     }
-    checkpoints.retain(Set.copyOf(offered.complete()));
+    Set<Long> kept = new HashSet<>(offered.complete());
+    kept.add(offered.steps());
+    checkpoints.retain(kept);
   }
 
   /** Removes what there is of a checkpoint that is not whole. */

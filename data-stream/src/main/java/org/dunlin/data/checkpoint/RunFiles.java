@@ -1,15 +1,21 @@
 package org.dunlin.data.checkpoint;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SeekableByteChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
+import org.dunlin.data.model.Sha256;
 import org.dunlin.protocol.Refusal;
 import org.dunlin.protocol.message.CheckpointPart;
 import org.dunlin.protocol.message.RunBytes;
@@ -23,10 +29,22 @@ import org.dunlin.protocol.message.StateChunk;
  * <p>One thread at a time, which may wait for the disk. Close it.
  */
 public final class RunFiles implements AutoCloseable {
-  private record Source(String name, SeekableByteChannel channel, long bytes) {}
+  // In the copy checkpoints lie beside the settings.
+  private static final String OWN_FOLDER = "\ncheckpoint.folder = \"\"\n";
+
+  // Terms before records before ledgers, and older ones of a kind before newer ones: wherever a
+  // copy
+  // is cut off, each file has those that it builds on.
+  private static final Comparator<String> ORDER =
+      Comparator.comparing((String name) -> name.split("-", 2)[0], Comparator.reverseOrder())
+          .thenComparingInt(String::length)
+          .thenComparing(Comparator.naturalOrder());
+
+  private record Source(String name, ReadableByteChannel channel, long bytes) {}
 
   private final List<Source> sources = new ArrayList<>();
   private final List<String> records = new ArrayList<>();
+  private String manifestSha256 = "";
   private int source;
   private long at;
 
@@ -44,22 +62,8 @@ public final class RunFiles implements AutoCloseable {
       Path runFolder, Predicate<String> isRecord, CheckpointStore checkpoints, long steps) {
     RunFiles files = new RunFiles();
     try (Checkpoint checkpoint = checkpoints.at(steps)) {
-      for (Path file : Disk.entries(runFolder)) {
-        String name = file.getFileName().toString();
-        if (isRecord.test(name)) {
-          files.records.add(name);
-          files.add(name, file);
-        }
-      }
-      files.add(CheckpointStore.RUN_CONF, runFolder.resolve(CheckpointStore.RUN_CONF));
-      Manifest manifest = checkpoint.manifest();
-      List<String> names = new ArrayList<>(manifest.texts().keySet());
-      manifest.files().stream().map(CheckpointPart::file).forEach(names::add);
-      names.add(Manifest.NAME);
-      String folder = CheckpointStore.FOLDER + "/" + checkpoint.folder().getFileName() + "/";
-      for (String name : names) {
-        files.add(folder + name, checkpoint.folder().resolve(name));
-      }
+      files.add(runFolder, isRecord);
+      files.add(checkpoint);
       return files;
     } catch (IOException e) {
       files.close();
@@ -70,9 +74,39 @@ public final class RunFiles implements AutoCloseable {
     }
   }
 
-  private void add(String name, Path file) throws IOException {
+  // Opened the other way round: a record that is ahead of its ledger is what any death leaves.
+  private void add(Path runFolder, Predicate<String> isRecord) throws IOException {
+    Disk.entries(runFolder).stream()
+        .map(file -> file.getFileName().toString())
+        .filter(isRecord)
+        .sorted(ORDER)
+        .forEach(records::add);
+    for (String name : records.reversed()) {
+      sources.addFirst(open(name, runFolder.resolve(name)));
+    }
+    String settings = Files.readString(runFolder.resolve(CheckpointStore.RUN_CONF)) + OWN_FOLDER;
+    byte[] bytes = settings.getBytes(StandardCharsets.UTF_8);
+    ReadableByteChannel channel = Channels.newChannel(new ByteArrayInputStream(bytes));
+    sources.add(new Source(CheckpointStore.RUN_CONF, channel, bytes.length));
+  }
+
+  // Before the records, but for the manifest, which is last.
+  private void add(Checkpoint checkpoint) throws IOException {
+    Manifest manifest = checkpoint.manifest();
+    List<String> names = new ArrayList<>(manifest.texts().keySet());
+    manifest.files().stream().map(CheckpointPart::file).forEach(names::add);
+    String folder = CheckpointStore.FOLDER + "/" + Disk.name(checkpoint.folder()) + "/";
+    for (String name : names) {
+      sources.addFirst(open(folder + name, checkpoint.folder().resolve(name)));
+    }
+    Path file = checkpoint.folder().resolve(Manifest.NAME);
+    sources.add(open(folder + Manifest.NAME, file));
+    manifestSha256 = Sha256.of(file);
+  }
+
+  private static Source open(String name, Path file) throws IOException {
     SeekableByteChannel channel = Files.newByteChannel(file, StandardOpenOption.READ);
-    sources.add(new Source(name, channel, channel.size()));
+    return new Source(name, channel, channel.size());
   }
 
   /** All of them together. */
@@ -85,7 +119,12 @@ public final class RunFiles implements AutoCloseable {
     return List.copyOf(records);
   }
 
-  /** The next piece, the checkpoint's manifest last; empty when all were read. */
+  /** Of the checkpoint's manifest, which has those of its other files. */
+  public String manifestSha256() {
+    return manifestSha256;
+  }
+
+  /** The next piece; empty when all were read. */
   public Optional<RunBytes> next() {
     if (source == sources.size()) {
       return Optional.empty();
@@ -95,8 +134,7 @@ public final class RunFiles implements AutoCloseable {
     try {
       while (bytes.hasRemaining()) {
         if (from.channel().read(bytes) < 0) {
-          throw new IOException(
-              "the file has become shorter than %d bytes".formatted(from.bytes()));
+          throw new IOException("the file has become shorter than " + from.bytes() + " bytes");
         }
       }
     } catch (IOException e) {

@@ -67,6 +67,18 @@ class CheckpointFoldersTest {
     assertThat(told).isEmpty();
   }
 
+  /** Two names of one folder are not seen before there is something in it. */
+  @Test
+  void shouldNotTakeACheckpointForAnOlderCopyOfItself() throws Exception {
+    Files.createDirectory(first);
+    Files.createSymbolicLink(second, first);
+    run.write(folders.first(), 20, 1);
+    assertThatThrownBy(() -> folders.copy(20))
+        .isInstanceOf(Refusal.class)
+        .hasMessageContaining("is the checkpoint itself (expected: another folder");
+    assertThat(newest()).isEqualTo(20);
+  }
+
   @Test
   void shouldReplaceACopyOfOtherStepsThatHadTheSameNumber() throws Exception {
     write(40);

@@ -3,6 +3,8 @@ package org.dunlin.data.checkpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -72,9 +74,11 @@ class RunCopyTest {
     }
     assertThat(kept().complete()).containsExactly(60L, 40L);
     Path folder = copies.resolve(RUN);
-    for (String record : List.of(LEDGER, "ledger-000002.bin", CheckpointStore.RUN_CONF)) {
+    for (String record : List.of(LEDGER, "ledger-000002.bin")) {
       assertThat(folder.resolve(record)).hasSameBinaryContentAs(runFolder.resolve(record));
     }
+    assertThat(folder.resolve(CheckpointStore.RUN_CONF))
+        .hasContent(SmallRun.CONF + "\ncheckpoint.folder = \"\"\n");
     try (Stream<Path> all = Files.list(folder)) {
       assertThat(all.map(file -> file.getFileName().toString()))
           .containsExactlyInAnyOrder(
@@ -112,13 +116,97 @@ class RunCopyTest {
   }
 
   @Test
-  void shouldDropWhatTheRunHasRenounced() throws Exception {
+  void shouldDropWhatTheRunHasRenouncedAndNotBeforeTheNextOneIsThere() throws Exception {
     run.write(first, 40, 2);
     try (RunCopy copy = RunCopy.open(copies, RUN)) {
       send(copy, offer(40));
       first.dropAfter(20);
+      try (RunFiles files = files(20)) {
+        copy.begin(offer(20));
+        for (RunBytes piece = next(files);
+            piece.file().startsWith("checkpoints/");
+            piece = next(files)) {
+          copy.put(piece);
+          assertThat(kept().complete()).containsExactly(40L);
+        }
+      }
+      copy.abandon();
       send(copy, offer(20));
       assertThat(kept().complete()).containsExactly(20L);
+    }
+  }
+
+  private static RunBytes next(RunFiles files) {
+    return files.next().orElseThrow();
+  }
+
+  @Test
+  void shouldReplaceOneOfAnotherPastThatHasAsManySteps() throws Exception {
+    try (RunCopy copy = RunCopy.open(copies, RUN)) {
+      send(copy, offer(20));
+      first.dropAfter(0);
+      run.write(first, 20, 1); // in other files
+      send(copy, offer(20));
+      requireSame(20);
+    }
+  }
+
+  @Test
+  void shouldKeepWhatItHasJustGotAndNothingThatADeathLeft() throws Exception {
+    Files.createDirectories(kept().folder(10));
+    try (RunCopy copy = RunCopy.open(copies, RUN)) {
+      CopyOffered offer = offer(20);
+      run.write(first, 40, 2);
+      first.keep(new Retention(1, 0, Set.of()));
+      CopyOffered late = offer(40);
+      run.write(first, 20, 2); // which the first folder has dropped by then
+      send(
+          copy,
+          new CopyOffered(
+              offer.term(),
+              1,
+              RUN,
+              20,
+              offer.manifestSha256(),
+              offer.bytes(),
+              offer.records(),
+              late.complete(),
+              null,
+              null));
+    }
+    assertThat(kept().complete()).containsExactly(20L);
+    assertThat(kept().incomplete()).isEmpty();
+  }
+
+  @Test
+  void shouldSendEachFileAfterThoseThatItBuildsOn() {
+    List<String> records = List.of("term", "records-2.jsonl", "records-10.jsonl", "id");
+    try {
+      for (String record : records) {
+        Files.writeString(runFolder.resolve(record), "");
+      }
+      try (RunFiles files =
+          RunFiles.open(
+              runFolder, name -> name.startsWith("ledger-") || records.contains(name), first, 20)) {
+        List<String> names =
+            Stream.generate(files::next)
+                .takeWhile(Optional::isPresent)
+                .map(piece -> piece.get().file())
+                .distinct()
+                .toList();
+        assertThat(names)
+            .endsWith(
+                "term",
+                "records-2.jsonl",
+                "records-10.jsonl",
+                LEDGER,
+                "ledger-000002.bin",
+                "id",
+                CheckpointStore.RUN_CONF,
+                "checkpoints/step-000020/manifest.json");
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
@@ -282,7 +370,16 @@ class RunCopyTest {
   private CopyOffered offer(long steps) {
     try (RunFiles files = files(steps)) {
       return new CopyOffered(
-          new Term(1), 1, RUN, steps, files.bytes(), files.records(), first.complete(), null, null);
+          new Term(1),
+          1,
+          RUN,
+          steps,
+          files.manifestSha256(),
+          files.bytes(),
+          files.records(),
+          first.complete(),
+          null,
+          null);
     }
   }
 

@@ -18,14 +18,8 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.dunlin.conf.launch.Job;
 import org.dunlin.conf.launch.LedgerCheck;
 import org.dunlin.conf.launch.LedgerRequest;
-import org.dunlin.conf.launch.Outcome;
-import org.dunlin.conf.launch.StopRequest;
-import org.dunlin.conf.report.Watcher;
-import org.dunlin.conf.settings.Settings;
-import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.data.checkpoint.Checkpoint;
 import org.dunlin.data.checkpoint.CheckpointFolders;
 import org.dunlin.data.model.Sha256;
@@ -48,7 +42,7 @@ class CheckpointPlacesTest {
 
   @BeforeAll
   static void trainCalmly() {
-    train(Golden.keys(calm.resolve("run"), STEPS, 0), STEPS);
+    Golden.train(Golden.keys(calm.resolve("run"), STEPS, 0), STEPS);
   }
 
   /**
@@ -74,7 +68,7 @@ class CheckpointPlacesTest {
     Map<String, Object> alone = keys(run, STEPS, 0);
     alone.put("run.resume", "newest");
     alone.put("checkpoint.folder", kept);
-    List<String> notes = train(alone, STEPS);
+    List<String> notes = Golden.train(alone, STEPS);
     assertThat(notes)
         .anyMatch(
             note ->
@@ -156,10 +150,11 @@ class CheckpointPlacesTest {
   void shouldWriteTheFilesThatMembersWouldHaveWritten() throws Exception {
     Path all = temp.resolve("all");
     Path one = temp.resolve("one");
-    assertThat(train(keys(all, FEW_STEPS, 0), FEW_STEPS)).noneMatch(note -> note.contains("copy"));
+    assertThat(Golden.train(keys(all, FEW_STEPS, 0), FEW_STEPS))
+        .noneMatch(note -> note.contains("copy"));
     Map<String, Object> keys = keys(one, FEW_STEPS, 0);
     keys.put("checkpoint.writer", "one");
-    assertThat(train(keys, FEW_STEPS)).noneMatch(note -> note.contains("copy"));
+    assertThat(Golden.train(keys, FEW_STEPS)).noneMatch(note -> note.contains("copy"));
     for (String step : List.of("step-000010", "step-000020")) {
       assertThat(tensors(one.resolve("checkpoints").resolve(step)))
           .isNotEmpty()
@@ -172,7 +167,7 @@ class CheckpointPlacesTest {
     Path run = temp.resolve("run");
     Map<String, Object> keys = keys(run, STEPS, 0);
     keys.put("checkpoint.copy", temp.resolve("copies"));
-    train(keys, 35);
+    Golden.train(keys, 35);
     Path newest = newest(run.resolve("checkpoints"));
     Path copy = temp.resolve("copies").resolve(newest.getFileName());
     assertThat(tensors(copy)).isNotEmpty().isEqualTo(tensors(newest));
@@ -182,7 +177,7 @@ class CheckpointPlacesTest {
     Files.write(part, bytes);
 
     keys.put("run.resume", "newest");
-    List<String> notes = train(keys, STEPS);
+    List<String> notes = Golden.train(keys, STEPS);
     assertThat(notes)
         .filteredOn(note -> note.contains(newest.toString()))
         .singleElement()
@@ -202,6 +197,7 @@ class CheckpointPlacesTest {
     keys.put("checkpoint.writer", "one");
     keys.put("cluster.host", "127.0.0.1");
     keys.put("cluster.port", 0);
+    keys.put("checkpoint.folder", temp.resolve("kept")); // of that machine, as the run folder
     Path bad = Files.writeString(temp.resolve("file"), "").resolve("copies");
     Path good = temp.resolve("copies");
     try (Trainer coordinator = Trainer.coordinator(run, keys)) {
@@ -222,12 +218,15 @@ class CheckpointPlacesTest {
       }
     }
     Files.move(run, temp.resolve("lost"));
+    Files.move(temp.resolve("kept"), temp.resolve("lost too"));
 
     Path copy = newest(good);
-    Map<String, Object> there = keys(copy, STEPS, 0);
-    there.put("run.resume", "newest");
-    assertThat(train(there, STEPS))
-        .anyMatch(note -> note.startsWith("the run goes on from its checkpoint after "));
+    List<String> command =
+        List.of("train", "--resume", "--output", copy.toString(), "--workers", "0");
+    try (Trainer next = Trainer.on(List.of(), command)) {
+      next.awaitLine("the run goes on from its checkpoint after ");
+      assertThat(next.awaitExit()).as("of %s", next.output()).isZero();
+    }
     requireCalmBits(copy);
   }
 
@@ -277,32 +276,6 @@ class CheckpointPlacesTest {
     keys.put("checkpoint.every-steps", EVERY);
     keys.put("checkpoint.keep-last", 100);
     return keys;
-  }
-
-  /** Trains until so many steps, and gives what was said. */
-  private static List<String> train(Map<String, Object> keys, long until) {
-    List<String> notes = new ArrayList<>();
-    StopRequest stop = StopRequest.byHand();
-    Watcher watcher =
-        new Watcher() {
-          @Override
-          public void accept(RunEvent event) {
-            if (event instanceof RunEvent.Noted noted) {
-              notes.add(noted.sentence());
-            }
-            if (event instanceof RunEvent.StepCommitted step && step.step() + 1 == until) {
-              stop.ask();
-            }
-          }
-
-          @Override
-          public void close() {}
-        };
-    try (Job job = Job.open(Settings.load(Optional.empty(), keys));
-        Watcher all = job.watching(watcher)) {
-      assertThat(job.run(all, stop)).isNotInstanceOf(Outcome.Failed.class);
-    }
-    return notes;
   }
 
   private static Path newest(Path folder) throws Exception {

@@ -8,18 +8,9 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.dunlin.conf.checkpoint.CheckpointCheck;
-import org.dunlin.conf.launch.Job;
-import org.dunlin.conf.launch.Outcome;
-import org.dunlin.conf.launch.StopRequest;
-import org.dunlin.conf.report.Watcher;
-import org.dunlin.conf.settings.Settings;
-import org.dunlin.coordinator.report.RunEvent;
 import org.dunlin.data.checkpoint.CheckpointStore;
 import org.dunlin.data.checkpoint.FolderName;
 import org.dunlin.data.model.Sha256;
@@ -72,13 +63,13 @@ class ObjectStorageRunTest {
 
   @Test
   void shouldGoOnFromTheCopyOfACheckpointInABucket() throws Exception {
-    train(keys(temp.resolve("calm")), STEPS);
+    Golden.train(keys(temp.resolve("calm")), STEPS);
 
     Path run = temp.resolve("run");
     Map<String, Object> keys = keys(run);
     keys.put("checkpoint.folder", uri("first"));
     keys.put("checkpoint.copy", uri("second"));
-    assertThat(train(keys, STOP)).isEmpty();
+    assertThat(Golden.train(keys, STOP)).isEmpty();
     assertThat(run.resolve(CheckpointStore.FOLDER)).doesNotExist();
     CheckpointStore first = CheckpointStore.in(FolderName.path(uri("first")));
     // The stop comes while the disk, which is slow, still has an earlier one.
@@ -88,7 +79,7 @@ class ObjectStorageRunTest {
     assertThat(verified("second")).contains(uri("second/" + newest.getFileName()) + ": after ");
 
     keys.put("run.resume", "newest");
-    assertThat(train(keys, STEPS))
+    assertThat(Golden.train(keys, STEPS))
         .anyMatch(
             note ->
                 note.contains("is read from its copy " + uri("second/" + newest.getFileName())));
@@ -112,31 +103,5 @@ class ObjectStorageRunTest {
     Map<String, Object> keys = new HashMap<>(Golden.keys(run, STEPS, 0));
     keys.put("checkpoint.every-steps", 10);
     return keys;
-  }
-
-  /** Trains until so many steps, and gives what was said. */
-  private static List<String> train(Map<String, Object> keys, long until) {
-    List<String> notes = new ArrayList<>();
-    StopRequest stop = StopRequest.byHand();
-    Watcher watcher =
-        new Watcher() {
-          @Override
-          public void accept(RunEvent event) {
-            if (event instanceof RunEvent.Noted noted) {
-              notes.add(noted.sentence());
-            }
-            if (event instanceof RunEvent.StepCommitted step && step.step() + 1 == until) {
-              stop.ask();
-            }
-          }
-
-          @Override
-          public void close() {}
-        };
-    try (Job job = Job.open(Settings.load(Optional.empty(), keys));
-        Watcher all = job.watching(watcher)) {
-      assertThat(job.run(all, stop)).isNotInstanceOf(Outcome.Failed.class);
-    }
-    return notes;
   }
 }

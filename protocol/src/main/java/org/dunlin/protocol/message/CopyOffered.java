@@ -14,6 +14,7 @@ import org.dunlin.protocol.Term;
  * @param number of the offer, never used before in the term
  * @param run the name of the folder that holds the copy: no other run has it
  * @param steps of the checkpoint
+ * @param manifestSha256 of the checkpoint's manifest: what it is of, byte for byte
  * @param bytes of all files together
  * @param records the names of all records, which lie in the run folder itself
  * @param complete the steps of all checkpoints that the first folder holds; others need not be kept
@@ -25,6 +26,7 @@ public record CopyOffered(
     long number,
     String run,
     long steps,
+    String manifestSha256,
     long bytes,
     List<String> records,
     List<Long> complete,

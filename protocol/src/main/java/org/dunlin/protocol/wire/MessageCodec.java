@@ -549,6 +549,7 @@ final class MessageCodec {
         .setNumber(m.number())
         .setRun(m.run())
         .setSteps(m.steps())
+        .setManifestSha256(m.manifestSha256())
         .setBytes(m.bytes())
         .addAllRecords(m.records())
         .addAllComplete(m.complete())
@@ -563,6 +564,7 @@ final class MessageCodec {
         m.getNumber(),
         m.getRun(),
         m.getSteps(),
+        m.getManifestSha256(),
         m.getBytes(),
         List.copyOf(m.getRecordsList()),
         List.copyOf(m.getCompleteList()),

@@ -256,7 +256,16 @@ class CodecTest {
     for (OnWire message :
         List.of(
             new CopyOffered(
-                new Term(3), 7, "run", 20, 99, List.of("a", "b"), List.of(20L, 10L), null, null),
+                new Term(3),
+                7,
+                "run",
+                20,
+                "ab",
+                99,
+                List.of("a", "b"),
+                List.of(20L, 10L),
+                null,
+                null),
             new CopyEnded(20, true, "/folder"))) {
       assertThat(codec.read(MessageCodec.manifest(message), codec.write(message).toByteArray()))
           .isEqualTo(message);

@@ -174,7 +174,7 @@ public final class CopyKeeper extends AbstractBehavior<CopyKeeper.Command> {
             folder -> {
               isTold = true;
               told.accept(
-                  "keeps a copy of the run's checkpoints; if the coordinator's disk is lost, the run goes on with: dunlin coordinator --resume --output %s"
+                  "keeps a copy of the run's checkpoints; if the coordinator's disk is lost, end this worker, put model and data where they were there, and the run goes on with: dunlin coordinator --resume --output %s"
                       .formatted(folder));
             });
     String sentence = done.folder().map(Path::toString).orElse(done.why());
@@ -185,12 +185,9 @@ public final class CopyKeeper extends AbstractBehavior<CopyKeeper.Command> {
   }
 
   private static String why(Throwable error) {
-    for (Throwable t = error; t != null; t = t.getCause()) {
-      if (t instanceof Refusal refusal) {
-        return refusal.getMessage();
-      }
-    }
-    return "its files did not come to their end: " + error;
+    return Refusal.in(error)
+        .map(Refusal::getMessage)
+        .orElseGet(() -> "its files did not come to their end: " + error);
   }
 
   private Behavior<Command> stopped() {
