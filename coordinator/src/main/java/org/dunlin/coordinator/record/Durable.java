@@ -4,8 +4,10 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 
 /** Writes that a power cut does not take back. */
@@ -21,6 +23,23 @@ final class Durable {
       }
       channel.force(true);
     }
+  }
+
+  /**
+   * Writes a small file in place of the one of its name, if any, both durably: a death at any
+   * moment leaves the old one or the new one, never a part.
+   *
+   * @param next what it is called before, in the same folder
+   */
+  static void replace(Path file, Path next, String text) throws IOException {
+    write(
+        next,
+        text,
+        StandardOpenOption.CREATE,
+        StandardOpenOption.TRUNCATE_EXISTING,
+        StandardOpenOption.WRITE);
+    Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
+    names(file.toAbsolutePath().getParent());
   }
 
   /** Makes names durable that were made or changed in a folder. */

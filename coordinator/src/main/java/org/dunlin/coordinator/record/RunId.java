@@ -4,8 +4,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.UUID;
 import org.dunlin.protocol.Refusal;
 
@@ -30,15 +28,7 @@ public final class RunId {
     try {
       if (!Files.exists(file)) {
         String made = UUID.randomUUID().toString().replace("-", "").substring(0, DIGITS);
-        Path next = runFolder.resolve(NEXT);
-        Durable.write(
-            next,
-            made + "\n",
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE);
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
-        Durable.names(runFolder);
+        Durable.replace(file, runFolder.resolve(NEXT), made + "\n");
       }
       String id = Files.readString(file, StandardCharsets.US_ASCII).strip();
       if (!id.matches("[0-9a-f]{%d}".formatted(DIGITS))) {

@@ -6,7 +6,6 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 import java.util.Set;
@@ -178,19 +177,10 @@ public final class TermFile {
     channel.write(ByteBuffer.wrap(pid.getBytes(StandardCharsets.US_ASCII)), 0);
   }
 
-  // A death between any two of these lines leaves the old number or the new one, never a part.
   private static Term next(Path runFolder) throws IOException {
     Path file = runFolder.resolve(NAME);
     Term term = new Term(Files.exists(file) ? read(file) + 1 : 1);
-    Path next = runFolder.resolve(NEXT);
-    Durable.write(
-        next,
-        term + "\n",
-        StandardOpenOption.CREATE,
-        StandardOpenOption.TRUNCATE_EXISTING,
-        StandardOpenOption.WRITE);
-    Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
-    Durable.names(runFolder);
+    Durable.replace(file, runFolder.resolve(NEXT), term + "\n");
     return term;
   }
 
